@@ -1,0 +1,5 @@
+#include "messages/ids.hpp"
+
+int main() {
+  return 0;
+}

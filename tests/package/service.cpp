@@ -1,0 +1,5 @@
+#include "actors/service.hpp"
+
+int main() {
+  return 0;
+}

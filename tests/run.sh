@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Everything that CI checks, on a machine that may have nothing installed:
+#   g++             build all, run all tests
+#   asan            ASan and UBSan over all but the slow labels
+#   clang           every translation unit has to pass clang's front end
+#   --all           also: build and run everything with clang and as release
+# Ends with a table of times and ctest's summary.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+all=no
+case "${1:-}" in
+  --all) all=yes ;;
+  "") ;;
+  *) echo "usage: run.sh [--all]" >&2; exit 2 ;;
+esac
+
+jobs=$(nproc)
+asan_labels=(states messages store sqlite scenarios)
+logs=build/logs
+table=()
+mkdir -p "$logs"
+
+# step <name> <command>...: runs it, notes its time; the first failure ends all.
+step() {
+  local name=$1 start=$SECONDS
+  shift
+  printf '\n==== %s\n' "$name"
+  if ! "$@"; then
+    printf '\nFAILED: %s\n' "$name"
+    exit 1
+  fi
+  table+=("$(printf '%6d s  %s' $((SECONDS - start)) "$name")")
+}
+
+# build <preset> [<target>...]
+build() {
+  cmake --preset "$1" -Wno-dev >"$logs/$1.configure.log" ||
+    { cat "$logs/$1.configure.log"; return 1; }
+  cmake --build --preset "$1" -j "$jobs" "${@:2}"
+}
+
+build_asan() {
+  build asan --target "${asan_labels[@]/#/test_}"
+}
+
+# run_tests <preset> [<ctest argument>...]
+run_tests() {
+  local log="$logs/$1.ctest.log"
+  if ! ctest --preset "$1" -j "$jobs" "${@:2}" >"$log" 2>&1; then
+    cat "$log" # what failed, in full, and the summary as the last lines
+    return 1
+  fi
+  grep -E '^[0-9]+% tests passed' "$log"
+}
+
+run_asan() {
+  local labels
+  labels=$(IFS='|'; echo "${asan_labels[*]}")
+  # A folder may have no tests yet.
+  ctest --preset asan -N -L "^($labels)$" 2>/dev/null |
+    grep -q '^ *Test *#' || { echo "no tests yet"; return 0; }
+  run_tests asan -L "^($labels)$"
+}
+
+# clang's front end alone over what it would compile: no code is generated.
+clang_syntax() {
+  build clang --target sluice_pch || return 1
+  # "command": "<json string>" -> the command, one a line
+  sed -n 's/^ *"command": "\(.*\)",$/\1/p' build/clang/compile_commands.json |
+    sed 's/\\\(["\\]\)/\1/g; s/ -o [^ ]* / /' |
+    grep -v 'cmake_pch\.hxx\.cxx' >"$logs/clang.commands"
+  echo "$(wc -l <"$logs/clang.commands") translation units"
+  (cd build/clang &&
+    xargs -d '\n' -P "$jobs" -I{} sh -c '{} -fsyntax-only' \
+      <"../logs/clang.commands")
+}
+
+step 'install what is missing' bash cmake/install_deps.sh
+step 'g++: build' build dev
+step 'g++: all tests' run_tests dev
+step 'asan: build' build_asan
+step "asan: ${asan_labels[*]}" run_asan
+step 'clang: front end' clang_syntax
+if [[ $all == yes ]]; then
+  for preset in clang release; do
+    step "$preset: build" build "$preset"
+    step "$preset: all tests" run_tests "$preset"
+  done
+fi
+
+printf '\n==== times\n'
+printf '%s\n' "${table[@]}" "$(printf '%6d s  total' "$SECONDS")"
+printf '\n==== tests by label, g++ (seconds of processor, number of tests)\n'
+sed -n '/^Label Time Summary:/,/^$/p' "$logs/dev.ctest.log" | sed '1d;/^$/d'
+printf '\n==== g++: all tests\n'
+grep -E '^([0-9]+% tests passed|Total Test time)' "$logs/dev.ctest.log"
