@@ -1,0 +1,79 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "messages/errc.hpp"
+#include "messages/ids.hpp"
+#include "messages/row.hpp"
+#include "messages/schema.hpp"
+
+namespace sluice {
+
+/// Durable numbers and notes that a connector needs; checkpoint_store behind
+/// it in a service, a map in tests. Calls may block.
+class source_journal {
+public:
+  virtual ~source_journal() = default;
+  [[nodiscard]] virtual expected<table_id> table_of(std::string_view name) = 0;
+  [[nodiscard]] virtual expected<generation> next_generation() = 0;
+  [[nodiscard]] virtual expected<std::optional<std::string>>
+  note(std::string_view key) = 0;
+  [[nodiscard]] virtual status set_note(std::string_view key,
+                                        std::string_view value) = 0;
+};
+
+/// How far the copy of a table is.
+struct copy_progress {
+  std::string table;
+  std::uint64_t rows_done = 0;
+  std::uint64_t rows_total = 0; ///< An estimate.
+};
+
+/// What one read gave. Order of use: schemas, then rows, then resolved.
+struct source_batch {
+  /// New tables and new versions that the rows of this batch need.
+  std::vector<ddl_event> schemas;
+  /// In strictly ascending cursor order, also across batches and tables.
+  /// Null or empty when there is nothing new. A transaction may go on in the
+  /// next batch: then no end mark stands behind its last row here.
+  block_ptr rows;
+  /// No row <= it follows. Not above an open transaction's commit_ts - 1.
+  timestamp resolved;
+  std::optional<copy_progress> copying;
+  /// More is there: read again at once.
+  bool more = false;
+};
+
+/// A client of one upstream. Blocking; lives in SOURCE's own thread. All calls
+/// come from one thread.
+class source_connector {
+public:
+  virtual ~source_connector() = default;
+  /// For messages: what and where, e.g. `sqlite app.db`.
+  [[nodiscard]] virtual std::string describe() const = 0;
+  /// Connects and positions itself after `resume` (zero: from the beginning).
+  /// Called again after an error, or after the log lost its tail: then
+  /// `resume` may be lower than before.
+  /// @returns The schemas of all captured tables.
+  /// @error source_*, table_without_key: final, the source stops;
+  ///        source_unavailable: tried again.
+  [[nodiscard]] virtual expected<std::vector<ddl_event>>
+  open(row_cursor resume, source_journal& journal) = 0;
+  /// The next rows, about `bytes_max` of them. Never waits for rows.
+  [[nodiscard]] virtual expected<source_batch> read(std::size_t bytes_max) = 0;
+  /// Everything <= `ts` is durable in all partitions: may be forgotten
+  /// upstream. May be called rarely; does a bounded amount of work.
+  /// @returns Whether there is more of that work: call again soon.
+  [[nodiscard]] virtual expected<bool> confirm(timestamp ts) = 0;
+  /// How long to wait after a read that gave nothing, given how many such
+  /// reads there were in a row. Wakes by itself then.
+  [[nodiscard]] virtual std::chrono::milliseconds
+  idle_wait(std::uint32_t empty_reads) const = 0;
+};
+
+} // namespace sluice

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <tuple>
+#include <vector>
+
+#include "messages/errc.hpp"
+#include "messages/ids.hpp"
+#include "messages/row.hpp"
+
+/// Between a source and its event store, one per partition.
+namespace sluice {
+
+/// SOURCE -> EVENT_STORE: a new incarnation takes over. Rows of a transaction
+/// that the former one left open are forgotten.
+struct attach_source {
+  incarnation writer;
+  auto fields() { return std::tie(writer); }
+};
+
+/// EVENT_STORE -> SOURCE: resume after this.
+struct source_attached {
+  partition_id partition;
+  row_cursor appended_to; ///< At an end mark.
+  timestamp resolved;
+  auto fields() { return std::tie(partition, appended_to, resolved); }
+};
+
+/// SOURCE -> EVENT_STORE: rows in commit order, and the promise that no row
+/// <= resolved follows. Rows the log has already are dropped.
+struct append_rows {
+  incarnation writer;
+  std::uint64_t number = 0; ///< 1, 2, 3, ... of that writer.
+  block_ptr block;          ///< Null: only the promise.
+  timestamp resolved;
+  auto fields() { return std::tie(writer, number, block, resolved); }
+};
+
+/// EVENT_STORE -> SOURCE: `number` and all before are in the log: the window
+/// moves.
+struct rows_appended {
+  partition_id partition;
+  std::uint64_t number = 0;
+  auto fields() { return std::tie(partition, number); }
+};
+
+/// EVENT_STORE -> SOURCE: the append failed; nothing of it is in the log. The
+/// source attaches again (disk_full, log_io: after a while).
+struct append_failed {
+  partition_id partition;
+  std::uint64_t number = 0;
+  error reason;
+  auto fields() { return std::tie(partition, number, reason); }
+};
+
+/// EVENT_STORE -> SOURCE: everything <= ts survives a power cut.
+struct source_confirmed {
+  partition_id partition;
+  timestamp ts;
+  auto fields() { return std::tie(partition, ts); }
+};
+
+} // namespace sluice

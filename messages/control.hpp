@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "messages/errc.hpp"
+#include "messages/feed.hpp"
+#include "messages/ids.hpp"
+#include "messages/scan.hpp"
+
+/// Starting, stopping and asking. Nothing here is on an event's way.
+namespace sluice {
+
+/// An actor to itself: a timer fired.
+struct tick {
+  auto fields() { return std::tie(); }
+};
+
+/// SERVICE -> SOURCE: begin to read; partitions answer with their position.
+struct start_source {
+  auto fields() { return std::tie(); }
+};
+
+/// SERVICE -> SOURCE: read no further; answered when all rows read so far are
+/// in the log.
+struct stop_source {
+  auto fields() { return std::tie(); }
+};
+
+struct source_status_query {
+  auto fields() { return std::tie(); }
+};
+
+struct source_status {
+  std::uint64_t rows = 0;       ///< Sent since the start.
+  timestamp resolved;           ///< Promised so far.
+  timestamp confirmed;          ///< Durable in all partitions.
+  std::string copying;          ///< Name of the table being copied, or empty.
+  std::uint64_t copied = 0;     ///< Its rows done ...
+  std::uint64_t copy_total = 0; ///< ... of about so many.
+  bool idle = false;            ///< The last read gave nothing.
+  error failure;                ///< Why it stopped; none while it runs.
+  auto fields() {
+    return std::tie(rows, resolved, confirmed, copying, copied, copy_total,
+                    idle, failure);
+  }
+};
+
+/// SERVICE -> EVENT_STORE: all feeds that exist, at start and after a change.
+/// No floor moves before the first one.
+struct feeds_loaded {
+  std::vector<feed_record> feeds;
+  std::vector<feed_floor> floors;
+  std::vector<table_info> tables; ///< Known from earlier runs.
+  std::vector<table_floor> lost;  ///< Rows <= it may be gone.
+  auto fields() { return std::tie(feeds, floors, tables, lost); }
+};
+
+/// SERVICE -> EVENT_STORE: a feed is no more; its floors go.
+struct feed_removed {
+  feed_id feed;
+  auto fields() { return std::tie(feed); }
+};
+
+struct store_status_query {
+  auto fields() { return std::tie(); }
+};
+
+struct store_status {
+  block_index last;
+  block_index announced;
+  block_index synced;
+  timestamp resolved;
+  std::uint64_t rows = 0;
+  std::uint64_t rows_repeated = 0;
+  std::uint64_t rows_below_resolved = 0;
+  std::uint64_t disk_bytes = 0;
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t segments = 0;
+  std::uint64_t segments_removed = 0;
+  std::uint64_t scans = 0;
+  std::uint64_t out_of_range = 0;
+  error failure;
+  auto fields() {
+    return std::tie(last, announced, synced, resolved, rows, rows_repeated,
+                    rows_below_resolved, disk_bytes, memory_bytes, segments,
+                    segments_removed, scans, out_of_range, failure);
+  }
+};
+
+/// SERVICE -> BROKER: the dispatcher shard of this partition comes with it.
+struct serve_partition {
+  partition_id partition;
+  auto fields() { return std::tie(partition); }
+};
+
+/// COLLECTOR -> SCHEMA_STORE: tell me of all tables, now and later.
+struct watch_tables {
+  auto fields() { return std::tie(); }
+};
+
+/// SERVICE -> COLLECTOR: this collector shard serves feeds.
+struct serve_feeds {
+  auto fields() { return std::tie(); }
+};
+
+} // namespace sluice

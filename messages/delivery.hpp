@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <tuple>
+#include <vector>
+
+#include "messages/credit.hpp"
+#include "messages/ids.hpp"
+#include "messages/row.hpp"
+#include "messages/schema.hpp"
+
+/// What goes down a channel, DISPATCHER_SHARD -> COLLECTOR_SHARD. Each of
+/// these messages takes the next channel_seq; one whose channel_seq is not
+/// above the highest seen is dropped whole.
+namespace sluice {
+
+/// Stands first in every message down a channel.
+struct channel_mark {
+  channel_id channel;
+  channel_seq seq;
+  channel_seq acked_up;         ///< Highest up_seq the shard has seen.
+  std::vector<feed_total> sent; ///< sent_total per feed, this message included.
+
+  friend bool operator==(const channel_mark&, const channel_mark&) = default;
+  auto fields() { return std::tie(channel, seq, acked_up, sent); }
+};
+
+/// First of every epoch; its sequence is 1. The stream begins after
+/// `lower_bound`, with `schema`, which is the one valid there.
+struct handshake {
+  channel_mark mark;
+  slot stream;
+  epoch stream_epoch;
+  timestamp lower_bound;
+  table_schema schema;
+
+  friend bool operator==(const handshake&, const handshake&) = default;
+  auto fields() {
+    return std::tie(mark, stream, stream_epoch, lower_bound, schema);
+  }
+};
+
+/// Rows of one stream, by reference into a block; or none, then only the
+/// promise. Accepted only if first_seq = the stream's last seq + 1.
+struct delivery_item {
+  slot stream;
+  epoch stream_epoch;
+  sequence first_seq;      ///< Of the first row; rows count on from it.
+  block_ptr block;         ///< Null: no rows.
+  std::uint32_t first = 0; ///< In the block's grouped order.
+  std::uint32_t count = 0;
+  /// Everything <= it is sent, this item included.
+  timestamp complete_to;
+
+  friend bool operator==(const delivery_item&, const delivery_item&) = default;
+  auto fields() {
+    return std::tie(stream, stream_epoch, first_seq, block, first, count,
+                    complete_to);
+  }
+};
+
+/// Rows of one feed. `charge` is pinned at the collector until the sink holds
+/// them in memory no more.
+struct delivery {
+  channel_mark mark;
+  feed_id feed;
+  std::uint64_t charge = 0; ///< Bytes, of all items together.
+  std::vector<delivery_item> items;
+
+  friend bool operator==(const delivery&, const delivery&) = default;
+  auto fields() { return std::tie(mark, feed, charge, items); }
+};
+
+/// A DDL in its place in the order: after the rows <= event.ts.
+struct schema_change {
+  channel_mark mark;
+  slot stream;
+  epoch stream_epoch;
+  sequence seq;
+  ddl_event event;
+
+  friend bool operator==(const schema_change&, const schema_change&) = default;
+  auto fields() { return std::tie(mark, stream, stream_epoch, seq, event); }
+};
+
+} // namespace sluice

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <tuple>
+#include <vector>
+
+#include "messages/errc.hpp"
+#include "messages/feed.hpp"
+#include "messages/ids.hpp"
+#include "messages/row.hpp"
+
+/// Between an event store and its detached helper, which does what blocks.
+namespace sluice {
+
+/// Where a block lies on disk. Means something to its own engine only.
+struct block_location {
+  std::uint64_t segment = 0;
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+
+  friend bool operator==(const block_location&,
+                         const block_location&) = default;
+  auto fields() { return std::tie(segment, offset, size); }
+};
+
+/// What has to reach the disk, taken at one moment.
+struct sync_order {
+  std::vector<std::uint64_t> segments; ///< Oldest first; empty: nothing to do.
+  block_index through;                 ///< Durable once done.
+
+  friend bool operator==(const sync_order&, const sync_order&) = default;
+  auto fields() { return std::tie(segments, through); }
+};
+
+/// EVENT_STORE -> DISK: read and check these blocks.
+struct read_blocks {
+  std::uint64_t ticket = 0;
+  std::vector<block_location> at;
+  auto fields() { return std::tie(ticket, at); }
+};
+
+/// DISK -> EVENT_STORE: as many blocks as were asked for, or a failure.
+struct blocks_read {
+  std::uint64_t ticket = 0;
+  std::vector<block_ptr> blocks;
+  error failure;
+  auto fields() { return std::tie(ticket, blocks, failure); }
+};
+
+/// EVENT_STORE -> DISK.
+struct sync_log {
+  sync_order order;
+  auto fields() { return std::tie(order); }
+};
+
+/// DISK -> EVENT_STORE.
+struct log_synced {
+  sync_order order;
+  error failure;
+  auto fields() { return std::tie(order, failure); }
+};
+
+/// EVENT_STORE -> DISK: note durably what is lost, then delete the files.
+struct remove_segments {
+  std::vector<std::uint64_t> segments;
+  std::vector<table_position> lost; ///< Rows <= checkpoint may be gone.
+  auto fields() { return std::tie(segments, lost); }
+};
+
+/// EVENT_STORE -> DISK: make a feed's floor durable.
+struct store_floor {
+  feed_floor floor;
+  auto fields() { return std::tie(floor); }
+};
+
+} // namespace sluice

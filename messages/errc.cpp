@@ -1,0 +1,103 @@
+#include "messages/errc.hpp"
+
+#include <array>
+
+namespace sluice {
+
+namespace {
+
+struct entry {
+  std::string_view name;
+  std::string_view meaning;
+  std::string_view remedy;
+};
+
+constexpr std::array<entry, errc_count> entries{{
+  {"none", "No error.", "Nothing to do."},
+  {"out_of_range", "The range asked for is not, or no longer, in the log.",
+   "Reset from the checkpoint; below the floor a new copy is needed."},
+  {"unknown_dispatcher", "Nobody here knows that dispatcher.",
+   "Register it again."},
+  {"unknown_registration", "That registration is over.",
+   "Register again; the new registration starts at the sink's position."},
+  {"unknown_table", "No such table, or not yet at that time.",
+   "Check the name and the feed's rules."},
+  {"table_deleted", "The table was dropped before that time.",
+   "Remove it from the feed's rules."},
+  {"lost_by_retention", "The rows asked for were deleted by retention.",
+   "Copy the table again: remove the feed and create it anew."},
+  {"schema_not_ready", "The schema is not known up to that time yet.",
+   "Ask again later."},
+  {"log_corrupt", "Durable bytes of the log fail their checksum.",
+   "Keep the files for inspection; remove the log's directory and copy anew."},
+  {"log_locked", "Another process has the log open.",
+   "Stop that process, or give this one another directory."},
+  {"log_format_newer", "The log was written by a newer version.",
+   "Use that version or a later one."},
+  {"log_io", "The disk of the log returned an error.",
+   "Check the disk; the feed goes on after a restart."},
+  {"disk_full", "The disk of the log is full.",
+   "Make space; rows wait at the source meanwhile."},
+  {"append_out_of_order", "A source sent rows that sort before earlier ones.",
+   "A defect of the source; restart it, and report it."},
+  {"stale_source", "A newer incarnation of the source has taken over.",
+   "Stop the old one."},
+  {"source_rolled_back",
+   "The database went back behind what was already read from it.",
+   "If a backup was restored, copy again: remove the feed and create it anew."},
+  {"source_replaced", "The file is another database than before.",
+   "Put the old one back, or remove the feed and create it anew."},
+  {"source_unsupported", "The source cannot be captured as it is.",
+   "Do what the line before says, then start again."},
+  {"source_unavailable", "The source does not answer.",
+   "It is tried again by itself; check that it runs and may be read."},
+  {"source_schema_changed",
+   "A captured table changed in a way that rows cannot follow.",
+   "Copy the table again: remove the feed and create it anew."},
+  {"table_without_key", "The table has no declared primary key.",
+   "Declare one, or leave the table out."},
+  {"sink_unavailable", "The target does not answer or refused the write.",
+   "It is tried again by itself; check that it runs and has space."},
+  {"sink_fenced", "A newer incarnation of this sink writes to the target.",
+   "Stop one of the two processes."},
+  {"sink_conflict", "The target has data that contradicts the stream.",
+   "Let nobody else write to the target's tables; copy it anew."},
+  {"null_in_key", "A row has NULL in its key, so it cannot be identified.",
+   "Declare the key columns NOT NULL, or leave the table out."},
+  {"invalid_option", "A setting has a value that it cannot have.",
+   "Correct the setting."},
+  {"unknown_feed", "There is no feed of that name.", "Create it first."},
+  {"duplicate_name", "That name is taken.", "Choose another one."},
+  {"stopped", "The service is stopping or has stopped.",
+   "Open it again; it resumes from the checkpoint."},
+  {"timed_out", "No answer in time.", "Try again."},
+  {"malformed", "Bytes that do not decode.",
+   "A defect of the sender or a damaged file; report it."},
+}};
+
+} // namespace
+
+std::string_view to_string(errc code) noexcept {
+  return entries[static_cast<std::uint8_t>(code) % errc_count].name;
+}
+
+std::string_view meaning(errc code) noexcept {
+  return entries[static_cast<std::uint8_t>(code) % errc_count].meaning;
+}
+
+std::string_view remedy(errc code) noexcept {
+  return entries[static_cast<std::uint8_t>(code) % errc_count].remedy;
+}
+
+std::string to_string(const error& x) {
+  auto result = std::string{to_string(x.code)};
+  result += ": ";
+  result += x.detail.empty() ? std::string{meaning(x.code)} : x.detail;
+  if (result.back() != '.')
+    result += '.';
+  result += ' ';
+  result += remedy(x.code);
+  return result;
+}
+
+} // namespace sluice

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <tuple>
+#include <vector>
+
+#include "messages/credit.hpp"
+#include "messages/ids.hpp"
+
+/// How far the targets are. Nothing is reported that a restart of the sink
+/// would not read back.
+namespace sluice {
+
+/// A stream that the bulk value does not speak for.
+struct stream_checkpoint {
+  slot stream;
+  epoch stream_epoch;
+  timestamp checkpoint; ///< All durable up to it.
+
+  friend bool operator==(const stream_checkpoint&,
+                         const stream_checkpoint&) = default;
+  auto fields() { return std::tie(stream, stream_epoch, checkpoint); }
+};
+
+/// One feed's part of a heartbeat.
+struct feed_checkpoint {
+  feed_id feed;
+  /// min(the channel's resolved as of the acknowledged watermark, the low
+  /// watermark that the target has stored).
+  timestamp checkpoint;
+  /// Complete, never a difference: every stream that is behind, has rows that
+  /// are not durable, or stands below `checkpoint` itself.
+  std::vector<stream_checkpoint> exceptions;
+
+  friend bool operator==(const feed_checkpoint&,
+                         const feed_checkpoint&) = default;
+  auto fields() { return std::tie(feed, checkpoint, exceptions); }
+};
+
+/// COLLECTOR_SHARD -> DISPATCHER_SHARD.
+struct heartbeat {
+  channel_id channel;
+  channel_seq up_seq;
+  channel_seq acked; ///< Last contiguous channel_seq applied.
+  std::vector<feed_checkpoint> feeds;
+  std::vector<feed_total> granted; ///< As in `credit`.
+
+  friend bool operator==(const heartbeat&, const heartbeat&) = default;
+  auto fields() { return std::tie(channel, up_seq, acked, feeds, granted); }
+};
+
+} // namespace sluice

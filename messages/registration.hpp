@@ -1,0 +1,97 @@
+#pragma once
+
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "messages/errc.hpp"
+#include "messages/ids.hpp"
+
+/// How a dispatcher comes and goes. A registration is one life of a
+/// dispatcher at a broker; every later message is qualified by it.
+namespace sluice {
+
+/// COLLECTOR_SHARD -> BROKER -> DISPATCHER_SHARD: connects the two shards for
+/// one partition. A new id is a new incarnation: the old channel is void.
+struct open_channel {
+  channel_id channel;
+  partition_id partition;
+  auto fields() { return std::tie(channel, partition); }
+};
+
+/// One dispatcher: a table of a feed, from a position on.
+struct registration {
+  registration_id id;
+  dispatcher_id dispatcher;
+  feed_id feed;
+  table_id table;
+  /// The sink's position: rows > it are wanted. Believed, also when it is
+  /// lower than anything before.
+  timestamp start_ts;
+
+  friend bool operator==(const registration&, const registration&) = default;
+  auto fields() { return std::tie(id, dispatcher, feed, table, start_ts); }
+};
+
+/// COLLECTOR_SHARD -> BROKER -> DISPATCHER_SHARD. Answered by READY or
+/// REFUSED per entry, repeated until RESET comes. The same registration again
+/// is answered again and changes nothing.
+struct register_dispatchers {
+  channel_id channel;
+  partition_id partition;
+  std::vector<registration> entries;
+  auto fields() { return std::tie(channel, partition, entries); }
+};
+
+/// DISPATCHER_SHARD -> COLLECTOR_SHARD: the registration works; send RESET to
+/// the sender of this, from now on directly.
+struct ready {
+  channel_id channel;
+  registration_id registration;
+  slot stream;              ///< Stands for the registration on this channel.
+  timestamp store_resolved; ///< How far the store is.
+
+  friend bool operator==(const ready&, const ready&) = default;
+  auto fields() {
+    return std::tie(channel, registration, stream, store_resolved);
+  }
+};
+
+/// DISPATCHER_SHARD -> COLLECTOR_SHARD: the registration can't be served.
+/// `reason`: lost_by_retention (with the range that is left), table_deleted,
+/// unknown_table, stopped.
+struct refused {
+  channel_id channel;
+  registration_id registration;
+  errc reason = errc::none;
+  timestamp asked;
+  timestamp lower; ///< Rows > it are still there.
+
+  friend bool operator==(const refused&, const refused&) = default;
+  auto fields() {
+    return std::tie(channel, registration, reason, asked, lower);
+  }
+};
+
+/// DISPATCHER_SHARD or BROKER -> COLLECTOR_SHARD: no such registration here.
+/// The collector answers for its present one with a new registration.
+struct unknown_registration {
+  channel_id channel;
+  registration_id registration;
+
+  friend bool operator==(const unknown_registration&,
+                         const unknown_registration&) = default;
+  auto fields() { return std::tie(channel, registration); }
+};
+
+/// COLLECTOR_SHARD -> DISPATCHER_SHARD (before READY by way of BROKER). An id
+/// that is not there is remembered, so that a late REGISTER stays without
+/// effect.
+struct remove_dispatchers {
+  channel_id channel;
+  partition_id partition;
+  std::vector<registration_id> registrations;
+  auto fields() { return std::tie(channel, partition, registrations); }
+};
+
+} // namespace sluice

@@ -1,0 +1,134 @@
+#pragma once
+
+#include <cstdint>
+#include <tuple>
+#include <vector>
+
+#include "messages/errc.hpp"
+#include "messages/ids.hpp"
+#include "messages/row.hpp"
+
+/// Between an event store and the dispatcher shards of its partition.
+namespace sluice {
+
+/// DISPATCHER_SHARD -> EVENT_STORE: send me progress.
+struct attach_shard {
+  auto fields() { return std::tie(); }
+};
+
+/// A block with its place in the log.
+struct indexed_block {
+  block_index index;
+  block_ptr block;
+
+  friend bool operator==(const indexed_block&, const indexed_block&) = default;
+  auto fields() { return std::tie(index, block); }
+};
+
+/// EVENT_STORE -> DISPATCHER_SHARD: the log goes up to `last`; these are the
+/// blocks after the ones of the progress before (none in the first one; fewer
+/// than all when the shard was slow: then it must scan). One is under way at
+/// a time; the store merges meanwhile.
+struct progress {
+  incarnation store; ///< Indices of another incarnation say nothing.
+  std::vector<indexed_block> blocks; ///< Consecutive, ending with `last`.
+  block_index last;
+  timestamp resolved; ///< No row <= it after block `last`.
+
+  friend bool operator==(const progress&, const progress&) = default;
+  auto fields() { return std::tie(store, blocks, last, resolved); }
+};
+
+/// DISPATCHER_SHARD -> EVENT_STORE: the next progress may come.
+struct progress_taken {
+  incarnation store;
+  block_index last;
+  auto fields() { return std::tie(store, last); }
+};
+
+/// What one dispatcher wants to read: rows of `table` after `after`.
+struct scan_entry {
+  registration_id registration;
+  epoch stream_epoch;
+  slot stream;
+  table_id table;
+  row_cursor after;
+  timestamp checkpoint; ///< For the record of an out_of_range.
+  std::uint64_t bytes_max = 0;
+
+  friend bool operator==(const scan_entry&, const scan_entry&) = default;
+  auto fields() {
+    return std::tie(registration, stream_epoch, stream, table, after,
+                    checkpoint, bytes_max);
+  }
+};
+
+/// DISPATCHER_SHARD -> EVENT_STORE. One is outstanding at a time.
+struct scan_request {
+  scan_id scan;
+  incarnation store;
+  block_index to; ///< The last index the shard has seen.
+  std::vector<scan_entry> entries;
+
+  friend bool operator==(const scan_request&, const scan_request&) = default;
+  auto fields() { return std::tie(scan, store, to, entries); }
+};
+
+/// Rows of one table in one block.
+struct scan_rows {
+  block_ptr block;
+  std::uint32_t first = 0; ///< In the block's grouped order.
+  std::uint32_t count = 0;
+
+  friend bool operator==(const scan_rows&, const scan_rows&) = default;
+  auto fields() { return std::tie(block, first, count); }
+};
+
+/// What one dispatcher gets. `failure` none: `rows` holds every row of the
+/// table after the asked cursor in blocks <= complete_to. Else nothing was
+/// read: out_of_range (see lower, upper), log_corrupt, log_io.
+struct scan_result {
+  scan_entry asked;
+  std::vector<scan_rows> rows;
+  block_index complete_to;
+  errc failure = errc::none;
+  timestamp lower; ///< Of out_of_range: rows > it are there.
+  timestamp upper;
+
+  friend bool operator==(const scan_result&, const scan_result&) = default;
+  auto fields() {
+    return std::tie(asked, rows, complete_to, failure, lower, upper);
+  }
+};
+
+/// EVENT_STORE -> DISPATCHER_SHARD.
+struct scan_answer {
+  scan_id scan;
+  incarnation store;
+  std::vector<scan_result> results;
+
+  friend bool operator==(const scan_answer&, const scan_answer&) = default;
+  auto fields() { return std::tie(scan, store, results); }
+};
+
+/// A table that does not stand where its feed's floor says.
+struct table_floor {
+  table_id table;
+  timestamp floor;
+
+  friend bool operator==(const table_floor&, const table_floor&) = default;
+  auto fields() { return std::tie(table, floor); }
+};
+
+/// DISPATCHER_SHARD -> EVENT_STORE: rows <= floor are not needed by this feed
+/// any more; of the tables in `exceptions` those <= their own.
+struct floor_report {
+  feed_id feed;
+  timestamp floor;
+  std::vector<table_floor> exceptions;
+
+  friend bool operator==(const floor_report&, const floor_report&) = default;
+  auto fields() { return std::tie(feed, floor, exceptions); }
+};
+
+} // namespace sluice

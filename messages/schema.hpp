@@ -1,0 +1,113 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "messages/errc.hpp"
+#include "messages/ids.hpp"
+
+namespace sluice {
+
+/// One column as the source declares it.
+struct column {
+  std::string name;
+  std::string type;           ///< The source's own name of the type.
+  std::uint16_t key_part = 0; ///< 1, 2, ... in the primary key; 0: not in it.
+
+  friend bool operator==(const column&, const column&) = default;
+  auto fields() { return std::tie(name, type, key_part); }
+};
+
+/// One version of a table's columns. Valid for the rows that name `version`.
+struct table_schema {
+  table_id table;
+  std::string name;       ///< Qualified as the source does it.
+  schema_version version; ///< Rises with every change.
+  timestamp valid_from;   ///< Rows with commit_ts > this may have it.
+  std::vector<column> columns;
+
+  friend bool operator==(const table_schema&, const table_schema&) = default;
+  auto fields() { return std::tie(table, name, version, valid_from, columns); }
+};
+
+/// Schemas are immutable and shared by everything that decodes.
+using schema_ptr = std::shared_ptr<const table_schema>;
+
+/// What SCHEMA_STORE records: a table's columns as of a ts, or its end.
+struct ddl_event {
+  table_schema schema; ///< The table after it; as before when dropped.
+  timestamp ts;        ///< Rows <= ts have the schema before.
+  bool dropped = false;
+
+  friend bool operator==(const ddl_event&, const ddl_event&) = default;
+  auto fields() { return std::tie(schema, ts, dropped); }
+};
+
+// -- messages to and from SCHEMA_STORE ----------------------------------------
+
+/// SOURCE -> SCHEMA_STORE: a table's columns from `event.ts` on. Rows of the
+/// new version are appended only after the acknowledgement.
+struct declare_schema {
+  ddl_event event;
+  partition_id partition; ///< Where the table's rows go.
+  auto fields() { return std::tie(event, partition); }
+};
+
+/// The DDL is durable, and everybody who must know does.
+struct schema_declared {
+  table_id table;
+  schema_version version;
+  errc failure = errc::none;
+  auto fields() { return std::tie(table, version, failure); }
+};
+
+/// SOURCE -> SCHEMA_STORE -> DISPATCHER_SHARD: no DDL with ts <= resolved
+/// will follow.
+struct schema_resolved {
+  timestamp resolved;
+
+  friend bool operator==(const schema_resolved&,
+                         const schema_resolved&) = default;
+  auto fields() { return std::tie(resolved); }
+};
+
+/// DISPATCHER_SHARD, COLLECTOR -> SCHEMA_STORE: tell me of every DDL and of
+/// the resolved ts, from now on.
+struct watch_schemas {
+  auto fields() { return std::tie(); }
+};
+
+/// SCHEMA_STORE -> DISPATCHER_SHARD, before the DDL's resolved and rows.
+struct ddl_notice {
+  ddl_event event;
+  auto fields() { return std::tie(event); }
+};
+
+/// DISPATCHER_SHARD -> SCHEMA_STORE: the schema valid at `at`, and the DDL
+/// after it. Answered as soon as the schema's resolved reaches `at`.
+struct schema_query {
+  registration_id registration;
+  epoch stream_epoch;
+  table_id table;
+  timestamp at;
+
+  friend bool operator==(const schema_query&, const schema_query&) = default;
+  auto fields() { return std::tie(registration, stream_epoch, table, at); }
+};
+
+/// SCHEMA_STORE -> DISPATCHER_SHARD. `failure` is none, unknown_table or
+/// table_deleted.
+struct schema_answer {
+  schema_query query;
+  table_schema schema;
+  std::vector<ddl_event> later; ///< Of that table, ts > query.at, ascending.
+  errc failure = errc::none;
+
+  friend bool operator==(const schema_answer&, const schema_answer&) = default;
+  auto fields() { return std::tie(query, schema, later, failure); }
+};
+
+} // namespace sluice

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <tuple>
+#include <vector>
+
+#include "messages/errc.hpp"
+#include "messages/feed.hpp"
+#include "messages/ids.hpp"
+#include "messages/row.hpp"
+#include "messages/schema.hpp"
+
+/// Between a collector shard and the sink of a feed.
+namespace sluice {
+
+/// COLLECTOR_SHARD -> SINK: connect (again). Rows not durable are forgotten.
+struct open_sink {
+  feed_record feed;
+  auto fields() { return std::tie(feed); }
+};
+
+/// SINK -> COLLECTOR_SHARD: what the target says of itself. Believed, also
+/// when it is lower than what was reported before.
+struct sink_opened {
+  incarnation writer; ///< Qualifies every later message, both ways.
+  std::vector<table_position> positions;
+  timestamp low_watermark; ///< True for every table without a higher one.
+  auto fields() { return std::tie(writer, positions, low_watermark); }
+};
+
+/// Rows of one table for a sink.
+struct write_item {
+  schema_ptr schema;       ///< The one the rows were written with.
+  block_ptr block;         ///< Null: no rows, only the checkpoint moves.
+  std::uint32_t first = 0; ///< In the block's grouped order.
+  std::uint32_t count = 0;
+  table_position after; ///< True once these rows are durable.
+
+  friend bool operator==(const write_item& x, const write_item& y) {
+    return *x.schema == *y.schema && x.block == y.block && x.first == y.first
+           && x.count == y.count && x.after == y.after;
+  }
+  auto fields() { return std::tie(schema, block, first, count, after); }
+};
+
+/// COLLECTOR_SHARD -> SINK: make these durable, in this order.
+struct write_rows {
+  incarnation writer;
+  std::uint64_t batch = 0; ///< 1, 2, 3, ... of that writer.
+  std::vector<write_item> items;
+
+  friend bool operator==(const write_rows&, const write_rows&) = default;
+  auto fields() { return std::tie(writer, batch, items); }
+};
+
+/// COLLECTOR_SHARD -> SINK: every row <= ts of every table of the feed was
+/// sent in batches <= the last one; store that as the feed's low watermark.
+struct store_watermark {
+  incarnation writer;
+  timestamp ts;
+
+  friend bool operator==(const store_watermark&,
+                         const store_watermark&) = default;
+  auto fields() { return std::tie(writer, ts); }
+};
+
+/// SINK -> COLLECTOR_SHARD: batches up to `batch` are no longer in memory.
+struct rows_released {
+  incarnation writer;
+  std::uint64_t batch = 0;
+  auto fields() { return std::tie(writer, batch); }
+};
+
+/// SINK -> COLLECTOR_SHARD: batches up to `batch` and the low watermark are
+/// durable: a restart of the sink would read them back.
+struct rows_durable {
+  incarnation writer;
+  std::uint64_t batch = 0;
+  timestamp low_watermark;
+  auto fields() { return std::tie(writer, batch, low_watermark); }
+};
+
+/// SINK -> COLLECTOR_SHARD: the target refused. Not final: open it again
+/// after a while.
+struct sink_failed {
+  incarnation writer; ///< 0 when it could not be opened.
+  error reason;
+  bool final = false;
+  auto fields() { return std::tie(writer, reason, final); }
+};
+
+} // namespace sluice

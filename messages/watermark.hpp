@@ -1,0 +1,101 @@
+#pragma once
+
+#include <tuple>
+#include <vector>
+
+#include "messages/delivery.hpp"
+#include "messages/ids.hpp"
+
+/// One promise for all streams of a channel that are not behind, instead of
+/// one message per stream. Idle dispatchers cost nothing.
+namespace sluice {
+
+/// A stream as the sender sees it; another epoch's entry is ignored.
+struct stream_ref {
+  slot stream;
+  epoch stream_epoch;
+
+  friend bool operator==(const stream_ref&, const stream_ref&) = default;
+  auto fields() { return std::tie(stream, stream_epoch); }
+};
+
+/// Clears "behind" if `last_seq` is the last the collector has accepted.
+struct caught_up {
+  slot stream;
+  epoch stream_epoch;
+  sequence last_seq;
+
+  friend bool operator==(const caught_up&, const caught_up&) = default;
+  auto fields() { return std::tie(stream, stream_epoch, last_seq); }
+};
+
+/// DISPATCHER_SHARD -> COLLECTOR_SHARD. Applied in this order: behind,
+/// resolved, caught_up. Not applied when it shows a gap.
+struct watermark {
+  channel_mark mark;
+  timestamp resolved; ///< min(store's, schema_store's) of the partition.
+  std::vector<stream_ref> behind;
+  std::vector<caught_up> in_sync;
+
+  friend bool operator==(const watermark&, const watermark&) = default;
+  auto fields() { return std::tie(mark, resolved, behind, in_sync); }
+};
+
+/// COLLECTOR_SHARD -> DISPATCHER_SHARD: a message of the channel was lost;
+/// which streams did it concern?
+struct digest_request {
+  channel_id channel;
+
+  friend bool operator==(const digest_request&,
+                         const digest_request&) = default;
+  auto fields() { return std::tie(channel); }
+};
+
+/// One stream in a digest.
+struct digest_entry {
+  registration_id registration;
+  slot stream;
+  epoch stream_epoch;
+  sequence last_seq;
+  bool behind = false;
+  timestamp own; ///< Complete to, while behind.
+
+  friend bool operator==(const digest_entry&, const digest_entry&) = default;
+  auto fields() {
+    return std::tie(registration, stream, stream_epoch, last_seq, behind, own);
+  }
+};
+
+/// DISPATCHER_SHARD -> COLLECTOR_SHARD: all streams of the channel, in
+/// chunks; the last one says so. It takes away the doubt about a gap.
+struct digest {
+  channel_mark mark;
+  std::vector<digest_entry> entries;
+  bool last = true;
+
+  friend bool operator==(const digest&, const digest&) = default;
+  auto fields() { return std::tie(mark, entries, last); }
+};
+
+/// DISPATCHER_SHARD -> COLLECTOR_SHARD, for all streams of a feed that are
+/// not behind: everything <= ts before it, everything > ts after it.
+struct syncpoint {
+  channel_mark mark;
+  feed_id feed;
+  timestamp ts;
+
+  friend bool operator==(const syncpoint&, const syncpoint&) = default;
+  auto fields() { return std::tie(mark, feed, ts); }
+};
+
+/// Barrier -> DISPATCHER_SHARD: until all streams of the feed have passed ts,
+/// rows beyond it get no ordinary credit.
+struct expedite {
+  feed_id feed;
+  timestamp ts;
+
+  friend bool operator==(const expedite&, const expedite&) = default;
+  auto fields() { return std::tie(feed, ts); }
+};
+
+} // namespace sluice
