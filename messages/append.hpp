@@ -15,6 +15,8 @@ namespace sluice {
 /// that the former one left open are forgotten.
 struct attach_source {
   incarnation writer;
+
+  friend bool operator==(const attach_source&, const attach_source&) = default;
   auto fields() { return std::tie(writer); }
 };
 
@@ -23,6 +25,9 @@ struct source_attached {
   partition_id partition;
   row_cursor appended_to; ///< At an end mark.
   timestamp resolved;
+
+  friend bool operator==(const source_attached&,
+                         const source_attached&) = default;
   auto fields() { return std::tie(partition, appended_to, resolved); }
 };
 
@@ -33,6 +38,8 @@ struct append_rows {
   std::uint64_t number = 0; ///< 1, 2, 3, ... of that writer.
   block_ptr block;          ///< Null: only the promise.
   timestamp resolved;
+
+  friend bool operator==(const append_rows&, const append_rows&) = default;
   auto fields() { return std::tie(writer, number, block, resolved); }
 };
 
@@ -41,6 +48,8 @@ struct append_rows {
 struct rows_appended {
   partition_id partition;
   std::uint64_t number = 0;
+
+  friend bool operator==(const rows_appended&, const rows_appended&) = default;
   auto fields() { return std::tie(partition, number); }
 };
 
@@ -50,6 +59,8 @@ struct append_failed {
   partition_id partition;
   std::uint64_t number = 0;
   error reason;
+
+  friend bool operator==(const append_failed&, const append_failed&) = default;
   auto fields() { return std::tie(partition, number, reason); }
 };
 
@@ -57,6 +68,9 @@ struct append_failed {
 struct source_confirmed {
   partition_id partition;
   timestamp ts;
+
+  friend bool operator==(const source_confirmed&,
+                         const source_confirmed&) = default;
   auto fields() { return std::tie(partition, ts); }
 };
 

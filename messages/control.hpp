@@ -15,21 +15,26 @@ namespace sluice {
 
 /// An actor to itself: a timer fired.
 struct tick {
+  friend bool operator==(const tick&, const tick&) = default;
   auto fields() { return std::tie(); }
 };
 
 /// SERVICE -> SOURCE: begin to read; partitions answer with their position.
 struct start_source {
+  friend bool operator==(const start_source&, const start_source&) = default;
   auto fields() { return std::tie(); }
 };
 
 /// SERVICE -> SOURCE: read no further; answered when all rows read so far are
 /// in the log.
 struct stop_source {
+  friend bool operator==(const stop_source&, const stop_source&) = default;
   auto fields() { return std::tie(); }
 };
 
 struct source_status_query {
+  friend bool operator==(const source_status_query&,
+                         const source_status_query&) = default;
   auto fields() { return std::tie(); }
 };
 
@@ -42,6 +47,8 @@ struct source_status {
   std::uint64_t copy_total = 0; ///< ... of about so many.
   bool idle = false;            ///< The last read gave nothing.
   error failure;                ///< Why it stopped; none while it runs.
+
+  friend bool operator==(const source_status&, const source_status&) = default;
   auto fields() {
     return std::tie(rows, resolved, confirmed, copying, copied, copy_total,
                     idle, failure);
@@ -55,16 +62,22 @@ struct feeds_loaded {
   std::vector<feed_floor> floors;
   std::vector<table_info> tables; ///< Known from earlier runs.
   std::vector<table_floor> lost;  ///< Rows <= it may be gone.
+
+  friend bool operator==(const feeds_loaded&, const feeds_loaded&) = default;
   auto fields() { return std::tie(feeds, floors, tables, lost); }
 };
 
 /// SERVICE -> EVENT_STORE: a feed is no more; its floors go.
 struct feed_removed {
   feed_id feed;
+
+  friend bool operator==(const feed_removed&, const feed_removed&) = default;
   auto fields() { return std::tie(feed); }
 };
 
 struct store_status_query {
+  friend bool operator==(const store_status_query&,
+                         const store_status_query&) = default;
   auto fields() { return std::tie(); }
 };
 
@@ -83,6 +96,8 @@ struct store_status {
   std::uint64_t scans = 0;
   std::uint64_t out_of_range = 0;
   error failure;
+
+  friend bool operator==(const store_status&, const store_status&) = default;
   auto fields() {
     return std::tie(last, announced, synced, resolved, rows, rows_repeated,
                     rows_below_resolved, disk_bytes, memory_bytes, segments,
@@ -93,16 +108,21 @@ struct store_status {
 /// SERVICE -> BROKER: the dispatcher shard of this partition comes with it.
 struct serve_partition {
   partition_id partition;
+
+  friend bool operator==(const serve_partition&,
+                         const serve_partition&) = default;
   auto fields() { return std::tie(partition); }
 };
 
 /// COLLECTOR -> SCHEMA_STORE: tell me of all tables, now and later.
 struct watch_tables {
+  friend bool operator==(const watch_tables&, const watch_tables&) = default;
   auto fields() { return std::tie(); }
 };
 
 /// SERVICE -> COLLECTOR: this collector shard serves feeds.
 struct serve_feeds {
+  friend bool operator==(const serve_feeds&, const serve_feeds&) = default;
   auto fields() { return std::tie(); }
 };
 

@@ -36,6 +36,8 @@ struct sync_order {
 struct read_blocks {
   std::uint64_t ticket = 0;
   std::vector<block_location> at;
+
+  friend bool operator==(const read_blocks&, const read_blocks&) = default;
   auto fields() { return std::tie(ticket, at); }
 };
 
@@ -44,12 +46,16 @@ struct blocks_read {
   std::uint64_t ticket = 0;
   std::vector<block_ptr> blocks;
   error failure;
+
+  friend bool operator==(const blocks_read&, const blocks_read&) = default;
   auto fields() { return std::tie(ticket, blocks, failure); }
 };
 
 /// EVENT_STORE -> DISK.
 struct sync_log {
   sync_order order;
+
+  friend bool operator==(const sync_log&, const sync_log&) = default;
   auto fields() { return std::tie(order); }
 };
 
@@ -57,6 +63,8 @@ struct sync_log {
 struct log_synced {
   sync_order order;
   error failure;
+
+  friend bool operator==(const log_synced&, const log_synced&) = default;
   auto fields() { return std::tie(order, failure); }
 };
 
@@ -64,12 +72,17 @@ struct log_synced {
 struct remove_segments {
   std::vector<std::uint64_t> segments;
   std::vector<table_position> lost; ///< Rows <= checkpoint may be gone.
+
+  friend bool operator==(const remove_segments&,
+                         const remove_segments&) = default;
   auto fields() { return std::tie(segments, lost); }
 };
 
 /// EVENT_STORE -> DISK: make a feed's floor durable.
 struct store_floor {
   feed_floor floor;
+
+  friend bool operator==(const store_floor&, const store_floor&) = default;
   auto fields() { return std::tie(floor); }
 };
 

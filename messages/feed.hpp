@@ -68,11 +68,16 @@ struct table_info {
 /// streams hold every feed back; only then its rows are appended.
 struct table_declared {
   table_info info;
+
+  friend bool operator==(const table_declared&,
+                         const table_declared&) = default;
   auto fields() { return std::tie(info); }
 };
 
 struct table_noted {
   table_id table;
+
+  friend bool operator==(const table_noted&, const table_noted&) = default;
   auto fields() { return std::tie(table); }
 };
 
@@ -80,6 +85,9 @@ struct table_noted {
 /// sink that the message comes with.
 struct subscribe_feed {
   feed_record feed;
+
+  friend bool operator==(const subscribe_feed&,
+                         const subscribe_feed&) = default;
   auto fields() { return std::tie(feed); }
 };
 
@@ -87,18 +95,26 @@ struct subscribe_feed {
 struct add_tables {
   feed_id feed;
   std::vector<table_info> tables;
+
+  friend bool operator==(const add_tables&, const add_tables&) = default;
   auto fields() { return std::tie(feed, tables); }
 };
 
 /// Ends a subscription; the feed stays, and with it what it needs of the log.
 struct unsubscribe_feed {
   feed_id feed;
+
+  friend bool operator==(const unsubscribe_feed&,
+                         const unsubscribe_feed&) = default;
   auto fields() { return std::tie(feed); }
 };
 
 /// Asks COLLECTOR_SHARD how far a feed is.
 struct feed_status_query {
   feed_id feed;
+
+  friend bool operator==(const feed_status_query&,
+                         const feed_status_query&) = default;
   auto fields() { return std::tie(feed); }
 };
 

@@ -153,6 +153,8 @@ using sink_actor = caf::typed_actor<
   caf::reacts_to<write_rows>,
   // From COLLECTOR_SHARD. Answered by rows_durable.
   caf::reacts_to<store_watermark>,
+  // From the consumer's code, when it takes rows by callback.
+  caf::reacts_to<acknowledge>,
   // INTERNAL: commit what was written.
   caf::reacts_to<tick>>;
 

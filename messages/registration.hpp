@@ -16,6 +16,8 @@ namespace sluice {
 struct open_channel {
   channel_id channel;
   partition_id partition;
+
+  friend bool operator==(const open_channel&, const open_channel&) = default;
   auto fields() { return std::tie(channel, partition); }
 };
 
@@ -40,6 +42,9 @@ struct register_dispatchers {
   channel_id channel;
   partition_id partition;
   std::vector<registration> entries;
+
+  friend bool operator==(const register_dispatchers&,
+                         const register_dispatchers&) = default;
   auto fields() { return std::tie(channel, partition, entries); }
 };
 
@@ -91,6 +96,9 @@ struct remove_dispatchers {
   channel_id channel;
   partition_id partition;
   std::vector<registration_id> registrations;
+
+  friend bool operator==(const remove_dispatchers&,
+                         const remove_dispatchers&) = default;
   auto fields() { return std::tie(channel, partition, registrations); }
 };
 

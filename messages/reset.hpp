@@ -30,6 +30,8 @@ struct reset_entry {
 struct reset_streams {
   channel_id channel;
   std::vector<reset_entry> entries;
+
+  friend bool operator==(const reset_streams&, const reset_streams&) = default;
   auto fields() { return std::tie(channel, entries); }
 };
 
@@ -58,11 +60,15 @@ struct reset_record {
 
 /// Asks DISPATCHER_SHARD for the records of its last resets, oldest first.
 struct reset_log_query {
+  friend bool operator==(const reset_log_query&,
+                         const reset_log_query&) = default;
   auto fields() { return std::tie(); }
 };
 
 struct reset_log {
   std::vector<reset_record> records;
+
+  friend bool operator==(const reset_log&, const reset_log&) = default;
   auto fields() { return std::tie(records); }
 };
 

@@ -13,6 +13,7 @@ namespace sluice {
 
 /// DISPATCHER_SHARD -> EVENT_STORE: send me progress.
 struct attach_shard {
+  friend bool operator==(const attach_shard&, const attach_shard&) = default;
   auto fields() { return std::tie(); }
 };
 
@@ -43,6 +44,9 @@ struct progress {
 struct progress_taken {
   incarnation store;
   block_index last;
+
+  friend bool operator==(const progress_taken&,
+                         const progress_taken&) = default;
   auto fields() { return std::tie(store, last); }
 };
 

@@ -53,6 +53,9 @@ struct ddl_event {
 struct declare_schema {
   ddl_event event;
   partition_id partition; ///< Where the table's rows go.
+
+  friend bool operator==(const declare_schema&,
+                         const declare_schema&) = default;
   auto fields() { return std::tie(event, partition); }
 };
 
@@ -61,6 +64,9 @@ struct schema_declared {
   table_id table;
   schema_version version;
   errc failure = errc::none;
+
+  friend bool operator==(const schema_declared&,
+                         const schema_declared&) = default;
   auto fields() { return std::tie(table, version, failure); }
 };
 
@@ -77,12 +83,15 @@ struct schema_resolved {
 /// DISPATCHER_SHARD, COLLECTOR -> SCHEMA_STORE: tell me of every DDL and of
 /// the resolved ts, from now on.
 struct watch_schemas {
+  friend bool operator==(const watch_schemas&, const watch_schemas&) = default;
   auto fields() { return std::tie(); }
 };
 
 /// SCHEMA_STORE -> DISPATCHER_SHARD, before the DDL's resolved and rows.
 struct ddl_notice {
   ddl_event event;
+
+  friend bool operator==(const ddl_notice&, const ddl_notice&) = default;
   auto fields() { return std::tie(event); }
 };
 

@@ -16,6 +16,8 @@ namespace sluice {
 /// COLLECTOR_SHARD -> SINK: connect (again). Rows not durable are forgotten.
 struct open_sink {
   feed_record feed;
+
+  friend bool operator==(const open_sink&, const open_sink&) = default;
   auto fields() { return std::tie(feed); }
 };
 
@@ -25,6 +27,8 @@ struct sink_opened {
   incarnation writer; ///< Qualifies every later message, both ways.
   std::vector<table_position> positions;
   timestamp low_watermark; ///< True for every table without a higher one.
+
+  friend bool operator==(const sink_opened&, const sink_opened&) = default;
   auto fields() { return std::tie(writer, positions, low_watermark); }
 };
 
@@ -37,7 +41,9 @@ struct write_item {
   table_position after; ///< True once these rows are durable.
 
   friend bool operator==(const write_item& x, const write_item& y) {
-    return *x.schema == *y.schema && x.block == y.block && x.first == y.first
+    auto same_schema = x.schema == y.schema
+                       || (x.schema && y.schema && *x.schema == *y.schema);
+    return same_schema && x.block == y.block && x.first == y.first
            && x.count == y.count && x.after == y.after;
   }
   auto fields() { return std::tie(schema, block, first, count, after); }
@@ -68,6 +74,8 @@ struct store_watermark {
 struct rows_released {
   incarnation writer;
   std::uint64_t batch = 0;
+
+  friend bool operator==(const rows_released&, const rows_released&) = default;
   auto fields() { return std::tie(writer, batch); }
 };
 
@@ -77,6 +85,8 @@ struct rows_durable {
   incarnation writer;
   std::uint64_t batch = 0;
   timestamp low_watermark;
+
+  friend bool operator==(const rows_durable&, const rows_durable&) = default;
   auto fields() { return std::tie(writer, batch, low_watermark); }
 };
 
@@ -86,7 +96,19 @@ struct sink_failed {
   incarnation writer; ///< 0 when it could not be opened.
   error reason;
   bool final = false;
+
+  friend bool operator==(const sink_failed&, const sink_failed&) = default;
   auto fields() { return std::tie(writer, reason, final); }
+};
+
+/// A consumer's own code -> its SINK, from any thread: it is done with the
+/// batches up to `batch`. Of another writer: without effect.
+struct acknowledge {
+  incarnation writer;
+  std::uint64_t batch = 0;
+
+  friend bool operator==(const acknowledge&, const acknowledge&) = default;
+  auto fields() { return std::tie(writer, batch); }
 };
 
 } // namespace sluice

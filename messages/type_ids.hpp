@@ -114,6 +114,7 @@ CAF_ADD_TYPE_ID(sluice, (sluice::dispatcher_shard_actor))
 CAF_ADD_TYPE_ID(sluice, (sluice::sink_actor))
 CAF_ADD_TYPE_ID(sluice, (sluice::collector_shard_actor))
 CAF_ADD_TYPE_ID(sluice, (sluice::schema_store_actor))
+CAF_ADD_TYPE_ID(sluice, (sluice::acknowledge))
 
 CAF_END_TYPE_ID_BLOCK(sluice)
 

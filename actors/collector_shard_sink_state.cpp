@@ -1,0 +1,258 @@
+#include <algorithm>
+#include <utility>
+
+#include "actors/collector_shard_state.hpp"
+
+/// COLLECTOR_SHARD's other half: sinks, timers, heartbeats.
+namespace sluice {
+
+// -- from SINK ----------------------------------------------------------------
+
+collector_shard_state::effects
+collector_shard_state::on_sink_opened(feed_id feed, const sink_opened& x,
+                                      time now) {
+  auto i = feeds_.find(feed);
+  if (i == feeds_.end() || i->second.phase == sink_phase::stopped)
+    return {};
+  auto& of = i->second;
+  drop_batches(of);
+  of.phase = sink_phase::open;
+  of.writer = x.writer;
+  of.last_batch = 0;
+  of.low_stored = x.low_watermark;
+  of.low_asked = x.low_watermark;
+  of.retry_wait = {};
+  reopen_streams(of, x, now);
+  auto positions = std::map<table_id, table_position>{};
+  for (const auto& position : x.positions)
+    positions.emplace(position.table, position);
+  for (const auto& table : std::exchange(of.waiting, {})) {
+    if (of.streams.contains(table.table))
+      continue;
+    auto stored = table_position{table.table, {}, {}};
+    if (auto k = positions.find(table.table); k != positions.end())
+      stored = k->second;
+    add_stream(of, table, stored, now);
+  }
+  return take();
+}
+
+void collector_shard_state::reopen_streams(feed_entry& of, const sink_opened& x,
+                                           time now) {
+  auto positions = std::map<table_id, table_position>{};
+  for (const auto& position : x.positions)
+    positions.emplace(position.table, position);
+  for (const auto& [table, number] : of.streams) {
+    auto& stream = entries_[number];
+    auto stored = table_position{table, {}, {}};
+    if (auto k = positions.find(table); k != positions.end())
+      stored = k->second;
+    stream.progress.on_sink_opened(stored);
+    auto start = std::max(
+      {stored.checkpoint, of.low_stored, stream.table.created});
+    stream.stream.set_barrier(stored.cursor);
+    of.busy.insert(number);
+    if (start < stream.progress.latched())
+      register_anew(stream, start, now); // it lost data: it is believed
+    else if (stream.stream.ready())
+      reset(stream, now);
+  }
+}
+
+collector_shard_state::effects
+collector_shard_state::on_released(feed_id feed, const rows_released& x) {
+  auto i = feeds_.find(feed);
+  if (i == feeds_.end() || i->second.writer != x.writer)
+    return {};
+  for (auto& [number, batch] : i->second.batches) {
+    if (number > x.batch)
+      break;
+    if (std::exchange(batch.released, true))
+      continue;
+    auto& on = channels_.at(batch.partition);
+    on.up.credit.release(feed, batch.charge);
+    send_credit(on);
+  }
+  return take();
+}
+
+collector_shard_state::effects
+collector_shard_state::on_durable(feed_id feed, const rows_durable& x) {
+  auto i = feeds_.find(feed);
+  if (i == feeds_.end() || i->second.writer != x.writer)
+    return {};
+  auto& of = i->second;
+  while (!of.batches.empty() && of.batches.begin()->first <= x.batch) {
+    auto& batch = of.batches.begin()->second;
+    auto& on = channels_.at(batch.partition);
+    if (!batch.released) {
+      on.up.credit.release(feed, batch.charge);
+      send_credit(on);
+    }
+    for (auto number : batch.streams) {
+      auto rows = entries_[number].progress.on_durable(x.batch);
+      of.counts.rows_durable += rows;
+      durable_since_heartbeat_ += rows;
+      settle(entries_[number]);
+    }
+    of.batches.erase(of.batches.begin());
+  }
+  of.low_stored = std::max(of.low_stored, x.low_watermark);
+  if (durable_since_heartbeat_ >= options_.heartbeat_rows) {
+    durable_since_heartbeat_ = 0;
+    for (auto& [partition, on] : channels_)
+      send_heartbeat(on, false);
+  }
+  return take();
+}
+
+collector_shard_state::effects
+collector_shard_state::on_sink_failed(feed_id feed, const sink_failed& x,
+                                      time now) {
+  auto i = feeds_.find(feed);
+  if (i == feeds_.end() || i->second.phase == sink_phase::stopped)
+    return {};
+  auto& of = i->second;
+  if (x.writer && x.writer != of.writer)
+    return {};
+  if (x.final) {
+    stop_feed(of, x.reason);
+    return take();
+  }
+  of.phase = sink_phase::failed;
+  of.counts.failure = x.reason;
+  of.writer = {};
+  of.retry_wait = of.retry_wait.count() == 0
+                    ? options_.sink_retry_min
+                    : std::min(of.retry_wait * 2, options_.sink_retry_max);
+  of.retry_due = now + of.retry_wait;
+  // What comes until then is taken by nobody, so it must not count: the
+  // streams leave their epoch.
+  for (const auto& [table, number] : of.streams)
+    if (entries_[number].stream.ready())
+      reset(entries_[number], now);
+  return take();
+}
+
+void collector_shard_state::drop_batches(feed_entry& of) {
+  for (auto& [number, batch] : std::exchange(of.batches, {}))
+    if (!batch.released)
+      of.held.emplace_back(batch.partition, batch.charge);
+  for (const auto& [partition, charge] : std::exchange(of.held, {})) {
+    auto& on = channels_.at(partition);
+    on.up.credit.release(of.record.id, charge);
+    send_credit(on);
+  }
+  if (of.phase != sink_phase::stopped)
+    of.counts.failure = {};
+}
+
+void collector_shard_state::stop_feed(feed_entry& of, error reason) {
+  of.phase = sink_phase::stopped;
+  of.counts.failure = std::move(reason);
+  drop_batches(of);
+  for (const auto& [table, number] : of.streams) {
+    auto& stream = entries_[number];
+    auto& on = channel_of(stream);
+    auto id = stream.stream.who().id;
+    out_.emplace_back(
+      remove_dispatchers{on.up.channel(), on.up.partition(), {id}});
+    registrations_.erase(id);
+    unanswered_.erase(number);
+    stream.removed = true;
+    on.up.credit.remove(of.record.id);
+    if (stream.stream.ready())
+      on.slots[stream.stream.stream().value] = UINT32_MAX;
+  }
+  of.streams.clear();
+  of.busy.clear();
+}
+
+// -- timers -------------------------------------------------------------------
+
+collector_shard_state::effects collector_shard_state::on_tick(time now) {
+  auto due = std::vector<index>{};
+  for (const auto& [number, when] : unanswered_)
+    if (now >= when)
+      due.push_back(number);
+  for (auto number : due) {
+    auto& stream = entries_[number];
+    if (stream.stream.ready())
+      reset(stream, now); // with a new epoch: the old one may still come
+    else
+      send_register(stream, now);
+  }
+  for (auto& [id, of] : feeds_) {
+    if (of.phase == sink_phase::failed && now >= of.retry_due) {
+      of.phase = sink_phase::opening;
+      out_.emplace_back(to_sink{id, open_sink{of.record}});
+    }
+  }
+  if (now >= next_heartbeat_) {
+    next_heartbeat_ = now + options_.heartbeat_interval;
+    for (auto& [id, of] : feeds_)
+      ask_watermark(of);
+    for (auto& [partition, on] : channels_) {
+      if (on.up.in_doubt())
+        out_.emplace_back(digest_request{on.up.channel()});
+      send_heartbeat(on, true);
+    }
+  }
+  return take();
+}
+
+void collector_shard_state::ask_watermark(feed_entry& of) {
+  if (of.phase != sink_phase::open)
+    return;
+  auto low = low_watermark(of);
+  if (low <= of.low_asked)
+    return;
+  of.low_asked = low;
+  out_.emplace_back(to_sink{of.record.id, store_watermark{of.writer, low}});
+}
+
+timestamp collector_shard_state::low_watermark(const feed_entry& of) const {
+  if (of.streams.empty())
+    return {};
+  auto result = timestamp::max();
+  auto partitions = std::set<partition_id>{};
+  for (const auto& [table, number] : of.streams)
+    partitions.insert(entries_[number].table.partition);
+  for (auto partition : partitions)
+    result = std::min(result, channels_.at(partition).up.resolved());
+  for (auto number : of.busy) {
+    const auto& x = entries_[number];
+    result = std::min(result, x.progress.target_checkpoint(effective(x)));
+  }
+  return result;
+}
+
+void collector_shard_state::send_heartbeat(channel_entry& on, bool repeat) {
+  if (!on.shard_known)
+    return;
+  auto feeds = std::vector<feed_checkpoint>{};
+  for (auto& [id, of] : feeds_) {
+    if (of.phase == sink_phase::stopped)
+      continue;
+    auto part = feed_checkpoint{
+      id, std::min(on.up.resolved(), of.low_stored), {}};
+    for (auto number : of.busy) {
+      auto& x = entries_[number];
+      if (x.table.partition != on.up.partition() || !x.stream.ready())
+        continue;
+      auto accepted = x.stream.accepted_to(on.up.resolved());
+      part.exceptions.push_back({x.stream.stream(), x.stream.stream_epoch(),
+                                 x.progress.report(of.low_stored, accepted)});
+    }
+    feeds.push_back(std::move(part));
+  }
+  if (on.up.worth_sending(feeds, repeat))
+    out_.emplace_back(on.up.make_heartbeat(std::move(feeds)));
+}
+
+void collector_shard_state::send_credit(channel_entry& on) {
+  if (on.shard_known && on.up.credit.worth_telling())
+    out_.emplace_back(on.up.make_credit());
+}
+
+} // namespace sluice

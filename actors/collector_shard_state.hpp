@@ -1,0 +1,182 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "actors/progress_state.hpp"
+#include "actors/stream_state.hpp"
+#include "actors/uplink_state.hpp"
+#include "messages/feed.hpp"
+#include "messages/sink.hpp"
+
+namespace sluice {
+
+struct collector_shard_options {
+  /// Unique numbers of this shard count on from here; new at every start.
+  std::uint64_t origin = 1;
+  /// Bytes per feed and channel that may be on their way or at the sink.
+  std::uint64_t credit_bytes = 16 << 20;
+  std::chrono::milliseconds heartbeat_interval{200};
+  /// Rows durable after which a heartbeat goes before its time.
+  std::uint64_t heartbeat_rows = 4'000;
+  /// A REGISTER or RESET without answer is sent again after this, doubling.
+  std::chrono::milliseconds answer_min{1'000};
+  std::chrono::milliseconds answer_max{10'000};
+  /// A sink that failed is opened again after this, doubling.
+  std::chrono::milliseconds sink_retry_min{100};
+  std::chrono::milliseconds sink_retry_max{5'000};
+};
+
+/// Owns the streams of its feeds: checks what comes down, hands rows to the
+/// sinks, and reports how far the targets are. No actor, no clock, no I/O.
+class collector_shard_state {
+public:
+  /// A message for the sink of a feed.
+  struct to_sink {
+    feed_id feed;
+    std::variant<open_sink, write_rows, store_watermark> message;
+
+    friend bool operator==(const to_sink&, const to_sink&) = default;
+  };
+  using effect =
+    std::variant<open_channel, register_dispatchers, // to BROKER
+                 reset_streams, remove_dispatchers, heartbeat, credit,
+                 digest_request, // to DISPATCHER_SHARD
+                 to_sink>;
+  using effects = std::vector<effect>;
+  using time = std::chrono::milliseconds;
+
+  explicit collector_shard_state(collector_shard_options options = {});
+
+  // -- from COLLECTOR ---------------------------------------------------------
+
+  [[nodiscard]] effects on_subscribe(const subscribe_feed& x);
+  [[nodiscard]] effects on_tables(const add_tables& x, time now);
+  [[nodiscard]] effects on_unsubscribe(const unsubscribe_feed& x);
+
+  // -- from DISPATCHER_SHARD --------------------------------------------------
+
+  [[nodiscard]] effects on_ready(const ready& x, time now);
+  [[nodiscard]] effects on_refused(const refused& x, time now);
+  [[nodiscard]] effects on_unknown(const unknown_registration& x, time now);
+  [[nodiscard]] effects on_handshake(const handshake& x, time now);
+  [[nodiscard]] effects on_delivery(const delivery& x, time now);
+  [[nodiscard]] effects on_schema_change(const schema_change& x, time now);
+  [[nodiscard]] effects on_watermark(const watermark& x, time now);
+  [[nodiscard]] effects on_digest(const digest& x, time now);
+  [[nodiscard]] effects on_syncpoint(const syncpoint& x);
+
+  // -- from SINK --------------------------------------------------------------
+
+  [[nodiscard]] effects on_sink_opened(feed_id feed, const sink_opened& x,
+                                       time now);
+  [[nodiscard]] effects on_released(feed_id feed, const rows_released& x);
+  [[nodiscard]] effects on_durable(feed_id feed, const rows_durable& x);
+  [[nodiscard]] effects on_sink_failed(feed_id feed, const sink_failed& x,
+                                       time now);
+
+  [[nodiscard]] effects on_tick(time now);
+
+  // -- for people and tests ---------------------------------------------------
+
+  [[nodiscard]] feed_status status(feed_id feed) const;
+  [[nodiscard]] const stream_state* find(feed_id feed, table_id table) const;
+  [[nodiscard]] timestamp effective_resolved(feed_id feed,
+                                             table_id table) const;
+  /// Bytes that deliveries pin here and at the sinks.
+  [[nodiscard]] std::uint64_t pinned_bytes() const;
+
+private:
+  using index = std::uint32_t; // of an entry; not used twice
+
+  // A stream with its progress.
+  struct stream_entry {
+    stream_state stream;
+    progress_state progress;
+    table_info table;
+    time answer_due{};
+    time answer_wait{};
+    bool removed = false;
+  };
+  struct pinned_batch {
+    partition_id partition;
+    std::uint64_t charge = 0;
+    bool released = false;
+    std::vector<index> streams;
+  };
+  enum class sink_phase { opening, open, failed, stopped };
+  struct feed_entry {
+    feed_record record;
+    sink_phase phase = sink_phase::opening;
+    incarnation writer;
+    std::uint64_t last_batch = 0;
+    timestamp low_asked;  // the sink was told to store
+    timestamp low_stored; // it has
+    std::map<table_id, index> streams;
+    std::set<index> busy;            // behind, or rows not durable
+    std::vector<table_info> waiting; // tables before the sink is open
+    std::map<std::uint64_t, pinned_batch> batches;
+    // Charges that came while the sink was away.
+    std::vector<std::pair<partition_id, std::uint64_t>> held;
+    time retry_due{};
+    time retry_wait{};
+    feed_status counts; // of it only the counters and the failure
+  };
+  struct channel_entry {
+    uplink_state up;
+    std::vector<index> slots;
+    std::vector<digest_entry> digest;
+    bool shard_known = false;
+  };
+
+  [[nodiscard]] effects take();
+  [[nodiscard]] feed_entry& feed_of(const stream_entry& x) {
+    return feeds_.at(x.stream.who().feed);
+  }
+  [[nodiscard]] channel_entry& channel_of(const stream_entry& x) {
+    return channels_.at(x.table.partition);
+  }
+  channel_entry* channel_of(const channel_mark& mark);
+  stream_entry* entry_of(channel_entry& of, slot stream);
+  stream_entry* entry_of(registration_id id);
+
+  void add_stream(feed_entry& to, const table_info& table,
+                  const table_position& stored, time now);
+  void send_register(stream_entry& x, time now);
+  void register_anew(stream_entry& x, timestamp start, time now);
+  void reset(stream_entry& x, time now);
+  void settle(stream_entry& x);
+  bool arrived(channel_entry& on, const channel_mark& mark);
+  void on_verdict(stream_entry& x, stream_state::verdict verdict, time now);
+  void take_item(feed_entry& of, channel_entry& on, const delivery_item& x,
+                 time now, write_rows& to, std::vector<index>& written);
+  void drop_batches(feed_entry& of);
+  void reopen_streams(feed_entry& of, const sink_opened& x, time now);
+  void stop_feed(feed_entry& of, error reason);
+  void ask_watermark(feed_entry& of);
+  void send_heartbeat(channel_entry& on, bool repeat);
+  void send_credit(channel_entry& on);
+  [[nodiscard]] timestamp low_watermark(const feed_entry& of) const;
+  [[nodiscard]] timestamp effective(const stream_entry& x) const;
+
+  collector_shard_options options_;
+  effects out_;
+  number_source<channel_id> channel_numbers_;
+  number_source<registration_id> registration_numbers_;
+  number_source<dispatcher_id> dispatcher_numbers_;
+  std::vector<stream_entry> entries_;
+  std::unordered_map<registration_id, index> registrations_;
+  std::map<feed_id, feed_entry> feeds_;
+  std::map<partition_id, channel_entry> channels_;
+  std::map<index, time> unanswered_; // REGISTER or RESET is outstanding
+  std::uint64_t durable_since_heartbeat_ = 0;
+  time next_heartbeat_{};
+};
+
+} // namespace sluice

@@ -1,0 +1,104 @@
+#include "actors/credit_state.hpp"
+
+#include <algorithm>
+
+namespace sluice {
+
+// -- credit_spent -------------------------------------------------------------
+
+std::int64_t credit_spent::allowed(feed_id feed) const {
+  auto i = accounts_.find(feed);
+  if (i == accounts_.end())
+    return 0;
+  return static_cast<std::int64_t>(i->second.granted - i->second.sent);
+}
+
+bool credit_spent::covers(feed_id feed, std::uint64_t charge) const {
+  auto i = accounts_.find(feed);
+  if (i == accounts_.end() || i->second.limit == 0)
+    return false;
+  auto left = allowed(feed);
+  return left >= static_cast<std::int64_t>(charge)
+         || left >= static_cast<std::int64_t>(i->second.limit);
+}
+
+void credit_spent::spend(feed_id feed, std::uint64_t charge) {
+  accounts_[feed].sent += charge;
+}
+
+bool credit_spent::on_granted(const std::vector<feed_total>& granted) {
+  auto more = false;
+  for (const auto& x : granted) {
+    auto& account = accounts_[x.feed];
+    if (account.limit == 0)
+      account.limit = x.bytes;
+    if (x.bytes <= account.granted)
+      continue;
+    account.granted = x.bytes;
+    more = true;
+  }
+  return more;
+}
+
+std::vector<feed_total> credit_spent::sent() const {
+  auto result = std::vector<feed_total>{};
+  for (const auto& [feed, account] : accounts_)
+    if (account.sent > 0)
+      result.push_back({feed, account.sent});
+  return result;
+}
+
+// -- credit_granted -----------------------------------------------------------
+
+void credit_granted::on_sent(const std::vector<feed_total>& sent) {
+  for (const auto& x : sent) {
+    auto i = accounts_.find(x.feed);
+    if (i != accounts_.end())
+      i->second.sent_seen = std::max(i->second.sent_seen, x.bytes);
+  }
+}
+
+void credit_granted::pin(feed_id feed, std::uint64_t charge) {
+  auto i = accounts_.find(feed);
+  if (i != accounts_.end())
+    i->second.pinned += charge;
+}
+
+void credit_granted::release(feed_id feed, std::uint64_t charge) {
+  auto i = accounts_.find(feed);
+  if (i != accounts_.end())
+    i->second.pinned -= std::min(i->second.pinned, charge);
+}
+
+std::vector<feed_total> credit_granted::granted() const {
+  auto result = std::vector<feed_total>{};
+  for (const auto& [feed, account] : accounts_)
+    result.push_back({feed, total(account)});
+  return result;
+}
+
+bool credit_granted::worth_telling() const {
+  return std::any_of(accounts_.begin(), accounts_.end(), [&](const auto& x) {
+    return x.second.told == 0 || total(x.second) >= x.second.told + limit_ / 4;
+  });
+}
+
+bool credit_granted::changed() const {
+  return std::any_of(accounts_.begin(), accounts_.end(), [&](const auto& x) {
+    return total(x.second) > x.second.told;
+  });
+}
+
+void credit_granted::told() {
+  for (auto& [feed, account] : accounts_)
+    account.told = total(account);
+}
+
+std::uint64_t credit_granted::pinned() const {
+  std::uint64_t result = 0;
+  for (const auto& [feed, account] : accounts_)
+    result += account.pinned;
+  return result;
+}
+
+} // namespace sluice

@@ -1,0 +1,416 @@
+#include <algorithm>
+#include <utility>
+
+#include "actors/dispatcher_shard_state.hpp"
+
+/// DISPATCHER_SHARD's rows: from new blocks and from scans, within the
+/// credit, with DDL in its place.
+namespace sluice {
+
+namespace {
+
+constexpr std::size_t scan_entries_max = 128;
+constexpr std::uint64_t scan_bytes_min = 64 << 10;
+
+// The runs of one table in a block stand together.
+std::pair<std::size_t, std::size_t> runs_of(const row_block& block,
+                                            table_id table) {
+  const auto& runs = block.runs();
+  auto less = [](const block_run& x, table_id y) { return x.table < y; };
+  auto first = std::lower_bound(runs.begin(), runs.end(), table, less);
+  auto last = first;
+  while (last != runs.end() && last->table == table)
+    ++last;
+  return {static_cast<std::size_t>(first - runs.begin()),
+          static_cast<std::size_t>(last - runs.begin())};
+}
+
+std::uint64_t bytes_of(const row_block& block, std::uint32_t first,
+                       std::uint32_t count) {
+  std::uint64_t result = 0;
+  for (std::uint32_t i = 0; i < count; ++i)
+    result += block.grouped(first + i).size_bytes();
+  return result;
+}
+
+// A reference pins the whole block, so it must use at least half of it.
+bool worth_pinning(const row_block& block, std::uint64_t used) {
+  return used * 2 >= block.footprint();
+}
+
+} // namespace
+
+// -- rows from new blocks -----------------------------------------------------
+
+void dispatcher_shard_state::deliver_block(const indexed_block& x) {
+  auto shares = std::map<feed_id, std::vector<share>>{};
+  for (const auto& run : x.block->runs()) {
+    auto i = by_table_.find(run.table);
+    if (i == by_table_.end())
+      continue;
+    for (auto stream : i->second) {
+      auto& dispatcher = at(stream);
+      if (!dispatcher.joined)
+        continue; // a scan brings it here
+      auto skip = dispatcher.rows_sent(*x.block, run.first, run.count);
+      if (skip == run.count)
+        continue;
+      auto& of_feed = shares[dispatcher.who().feed];
+      if (dispatcher.waits_for_ddl(run.schema)) {
+        // The rows before the DDL go first.
+        deliver_shares(dispatcher.who().feed, x.block, of_feed);
+        if (!dispatcher.joined)
+          continue;
+        if (!pass_ddl(stream, run.schema)) {
+          leave_fast_path(stream);
+          continue;
+        }
+      }
+      auto first = run.first + skip;
+      auto count = run.count - skip;
+      auto bytes = skip == 0 ? run.bytes : bytes_of(*x.block, first, count);
+      of_feed.push_back({stream, first, count, bytes});
+    }
+  }
+  for (auto& [feed, of_feed] : shares)
+    deliver_shares(feed, x.block, of_feed);
+}
+
+void dispatcher_shard_state::deliver_shares(feed_id feed,
+                                            const block_ptr& block,
+                                            std::vector<share>& shares) {
+  std::uint64_t used = 0;
+  for (const auto& x : shares)
+    used += x.bytes;
+  auto& to = parcels_[feed];
+  auto charge = worth_pinning(*block, used) ? block->footprint() : used;
+  if (used > 0 && down_.credit.covers(feed, to.charge + charge))
+    pack(to, block, shares);
+  else
+    for (const auto& x : shares)
+      leave_fast_path(x.stream); // they wait for credit, then scan
+  shares.clear();
+}
+
+dispatcher_shard_state::sent
+dispatcher_shard_state::deliver_run(slot stream, const block_ptr& block,
+                                    std::uint32_t first, std::uint32_t count) {
+  auto& dispatcher = at(stream);
+  auto skip = dispatcher.rows_sent(*block, first, count);
+  first += skip;
+  count -= skip;
+  if (count == 0)
+    return sent::all;
+  if (!pass_ddl(stream, block->grouped(first).schema()))
+    return sent::no_schema;
+  auto feed = dispatcher.who().feed;
+  auto shares = std::vector<share>{
+    {stream, first, count, bytes_of(*block, first, count)}};
+  auto charge = worth_pinning(*block, shares[0].bytes) ? block->footprint()
+                                                       : shares[0].bytes;
+  if (down_.credit.covers(feed, parcels_[feed].charge + charge)) {
+    pack(parcels_[feed], block, shares);
+    return sent::all;
+  }
+  // As many rows as the credit covers.
+  auto taken = share{stream, first, 0, 0};
+  while (taken.count < count) {
+    auto size = block->grouped(first + taken.count).size_bytes();
+    if (!down_.credit.covers(feed, parcels_[feed].charge + taken.bytes + size))
+      break;
+    taken.bytes += size;
+    ++taken.count;
+    if (down_.credit.allowed(feed)
+        < static_cast<std::int64_t>(parcels_[feed].charge + taken.bytes))
+      break; // the one oversized row
+  }
+  if (taken.count > 0) {
+    shares[0] = taken;
+    pack(parcels_[feed], block, shares);
+  }
+  return taken.count == count ? sent::all : sent::no_credit;
+}
+
+void dispatcher_shard_state::pack(parcel& to, const block_ptr& block,
+                                  std::vector<share>& shares) {
+  std::uint64_t used = 0;
+  for (const auto& x : shares)
+    used += x.bytes;
+  if (worth_pinning(*block, used)) {
+    to.charge += block->footprint();
+    for (const auto& x : shares)
+      to.items.push_back(
+        at(x.stream).send_rows(x.stream, block, x.first, x.count));
+    return;
+  }
+  auto builder = row_block_builder{};
+  for (const auto& x : shares)
+    for (std::uint32_t i = 0; i < x.count; ++i)
+      builder.add(block->grouped(x.first + i));
+  auto copy = builder.finish();
+  to.charge += used;
+  for (const auto& x : shares) {
+    auto row = block->grouped(x.first);
+    auto [run, end] = runs_of(*copy, row.table());
+    while (copy->runs()[run].schema != row.schema())
+      ++run;
+    to.items.push_back(
+      at(x.stream).send_rows(x.stream, copy, copy->runs()[run].first, x.count));
+  }
+}
+
+void dispatcher_shard_state::flush(feed_id feed) {
+  auto i = parcels_.find(feed);
+  if (i == parcels_.end())
+    return;
+  auto rows = std::move(i->second);
+  parcels_.erase(i);
+  if (rows.items.empty())
+    return;
+  down_.credit.spend(feed, rows.charge); // the mark includes it
+  out_.emplace_back(
+    delivery{down_.next(), feed, rows.charge, std::move(rows.items)});
+}
+
+void dispatcher_shard_state::flush_all() {
+  while (!parcels_.empty())
+    flush(feed_id{parcels_.begin()->first});
+}
+
+// -- DDL ----------------------------------------------------------------------
+
+bool dispatcher_shard_state::pass_ddl(slot stream, schema_version version) {
+  auto& dispatcher = at(stream);
+  while (dispatcher.waits_for_ddl(version)
+         && dispatcher.next_ddl() != nullptr) {
+    flush(dispatcher.who().feed);
+    auto change = dispatcher.send_ddl(stream);
+    change.mark = down_.next();
+    out_.emplace_back(std::move(change));
+  }
+  if (dispatcher.next_ddl() == nullptr)
+    with_ddl_.erase(stream);
+  return !dispatcher.waits_for_ddl(version);
+}
+
+void dispatcher_shard_state::send_due_ddl(slot stream) {
+  auto& dispatcher = at(stream);
+  while (dispatcher.next_ddl() != nullptr
+         && dispatcher.next_ddl()->ts <= resolved()) {
+    flush(dispatcher.who().feed);
+    auto change = dispatcher.send_ddl(stream);
+    change.mark = down_.next();
+    out_.emplace_back(std::move(change));
+  }
+}
+
+// -- who is behind ------------------------------------------------------------
+
+void dispatcher_shard_state::materialise(slot stream) {
+  if (stream.value >= dispatchers_.size())
+    return;
+  auto& dispatcher = at(stream);
+  auto feed = feeds_.find(dispatcher.who().feed);
+  if (feed == feeds_.end() || !feed->second.streams.contains(stream)
+      || !feed->second.bulk.covers(stream, dispatcher.in_sync_since))
+    return;
+  auto value = feed->second.bulk.value();
+  dispatcher.on_checkpoint(dispatcher.stream_epoch(), value, value);
+}
+
+void dispatcher_shard_state::mark_behind(slot stream) {
+  joined_now_.erase(stream);
+  if (!at(stream).in_sync_since)
+    return;
+  materialise(stream);
+  at(stream).in_sync_since = {};
+  feeds_[at(stream).who().feed].uncovered.insert(stream);
+  behind_now_.insert(stream);
+}
+
+void dispatcher_shard_state::leave_fast_path(slot stream) {
+  auto& dispatcher = at(stream);
+  if (dispatcher.in_sync_since)
+    dispatcher.complete(down_.resolved()); // the last watermark spoke for it
+  mark_behind(stream);
+  dispatcher.joined = false;
+  with_ddl_.erase(stream);
+  want_scan(stream);
+}
+
+void dispatcher_shard_state::drop_store() {
+  window_.clear();
+  window_size_ = 0;
+  scan_outstanding_ = false;
+  wanted_.clear();
+  starved_.clear();
+  for (std::uint32_t i = 0; i < dispatchers_.size(); ++i) {
+    auto& dispatcher = dispatchers_[i];
+    dispatcher.scanning = false;
+    if (dispatcher.joined)
+      leave_fast_path(slot{i});
+    else if (dispatcher.streaming())
+      want_scan(slot{i});
+  }
+}
+
+void dispatcher_shard_state::send_watermark() {
+  if (!down_.open())
+    return;
+  auto due = std::vector<slot>(with_ddl_.begin(), with_ddl_.end());
+  for (auto stream : due)
+    send_due_ddl(stream);
+  std::erase_if(with_ddl_, [&](slot x) { return at(x).next_ddl() == nullptr; });
+  flush_all();
+  auto promise = std::max(resolved(), down_.resolved());
+  if (promise == down_.resolved() && behind_now_.empty() && joined_now_.empty()
+      && !tell_)
+    return;
+  tell_ = false;
+  auto message = watermark{down_.next(), promise, {}, {}};
+  for (auto stream : behind_now_)
+    message.behind.push_back({stream, at(stream).stream_epoch()});
+  for (auto stream : joined_now_) {
+    at(stream).in_sync_since = message.mark.seq;
+    message.in_sync.push_back(
+      {stream, at(stream).stream_epoch(), at(stream).last_seq()});
+  }
+  behind_now_.clear();
+  joined_now_.clear();
+  down_.promised(promise);
+  out_.emplace_back(std::move(message));
+}
+
+// -- scans --------------------------------------------------------------------
+
+void dispatcher_shard_state::want_scan(slot stream) {
+  if (std::exchange(at(stream).scanning, true))
+    return;
+  wanted_.push_back(stream);
+}
+
+void dispatcher_shard_state::pump_scans() {
+  if (scan_outstanding_ || !store_ || !down_.open() || wanted_.empty())
+    return;
+  auto request = scan_request{scan_.next(), store_, last_, {}};
+  auto left = std::map<feed_id, std::int64_t>{};
+  auto each = std::clamp(options_.scan_bytes_per_request / wanted_.size(),
+                         scan_bytes_min, options_.scan_bytes_per_dispatcher);
+  for (auto n = wanted_.size();
+       n > 0 && request.entries.size() < scan_entries_max; --n) {
+    auto stream = wanted_.front();
+    wanted_.pop_front();
+    auto& dispatcher = at(stream);
+    if (!dispatcher.streaming() || dispatcher.joined) {
+      dispatcher.scanning = false;
+      continue;
+    }
+    auto feed = dispatcher.who().feed;
+    auto& credit =
+      left.try_emplace(feed, down_.credit.allowed(feed)).first->second;
+    if (credit <= 0) { // waits for credit, keeps its place among the waiting
+      wanted_.push_back(stream);
+      continue;
+    }
+    auto bytes = std::min(each, static_cast<std::uint64_t>(credit));
+    credit -= static_cast<std::int64_t>(bytes);
+    request.entries.push_back({dispatcher.who().id, dispatcher.stream_epoch(),
+                               stream, dispatcher.who().table,
+                               dispatcher.cursor(), dispatcher.checkpoint(),
+                               bytes});
+  }
+  if (request.entries.empty())
+    return;
+  scan_ = request.scan;
+  scan_outstanding_ = true;
+  scan_to_ = last_;
+  scan_resolved_ = resolved();
+  out_.emplace_back(std::move(request));
+}
+
+void dispatcher_shard_state::wait_for(slot stream, sent what) {
+  if (what == sent::no_schema) {
+    retry_scans_.push_back(stream);
+  } else if (!std::exchange(at(stream).scanning, true)) {
+    starved_.push_back(stream);
+  }
+}
+
+void dispatcher_shard_state::wake_starved() {
+  wanted_.insert(wanted_.end(), starved_.begin(), starved_.end());
+  starved_.clear();
+}
+
+void dispatcher_shard_state::take_scan_result(const scan_result& x) {
+  auto stream = x.asked.stream;
+  auto* dispatcher = current(x.asked.registration, stream);
+  if (dispatcher == nullptr
+      || dispatcher->stream_epoch() != x.asked.stream_epoch)
+    return; // an old epoch: nothing of it counts
+  dispatcher->scanning = false;
+  if (x.failure == errc::out_of_range) {
+    refuse(stream, errc::lost_by_retention, x.asked.after.commit_ts, x.lower);
+    return;
+  }
+  if (x.failure != errc::none) {
+    retry_scans_.push_back(stream);
+    return;
+  }
+  for (const auto& rows : x.rows) {
+    auto what = deliver_run(stream, rows.block, rows.first, rows.count);
+    if (what != sent::all) {
+      wait_for(stream, what);
+      return;
+    }
+  }
+  if (x.complete_to < scan_to_)
+    want_scan(stream); // cut by the byte limit
+  else
+    complete_scan(stream, x.complete_to);
+}
+
+void dispatcher_shard_state::complete_scan(slot stream,
+                                           block_index complete_to) {
+  auto& dispatcher = at(stream);
+  // Every row <= scan_resolved_ is sent, so DDL up to there is due.
+  while (dispatcher.next_ddl() != nullptr
+         && dispatcher.next_ddl()->ts <= scan_resolved_) {
+    flush(dispatcher.who().feed);
+    auto change = dispatcher.send_ddl(stream);
+    change.mark = down_.next();
+    out_.emplace_back(std::move(change));
+  }
+  auto news = dispatcher.complete(scan_resolved_);
+  if (!join(stream, complete_to) && news)
+    parcels_[dispatcher.who().feed].items.push_back(
+      dispatcher.send_promise(stream));
+}
+
+bool dispatcher_shard_state::join(slot stream, block_index complete_to) {
+  auto& dispatcher = at(stream);
+  auto first = window_.empty() ? last_.next() : window_.front().index;
+  if (complete_to.next() < first) {
+    want_scan(stream); // the window has moved on
+    return false;
+  }
+  for (const auto& x : window_) {
+    if (x.index <= complete_to)
+      continue;
+    auto [run, end] = runs_of(*x.block, dispatcher.who().table);
+    for (; run < end; ++run) {
+      const auto& rows = x.block->runs()[run];
+      auto what = deliver_run(stream, x.block, rows.first, rows.count);
+      if (what != sent::all) {
+        wait_for(stream, what);
+        return false;
+      }
+    }
+  }
+  dispatcher.joined = true;
+  if (dispatcher.next_ddl() != nullptr)
+    with_ddl_.insert(stream);
+  joined_now_.insert(stream);
+  return true;
+}
+
+} // namespace sluice

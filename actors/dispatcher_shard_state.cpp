@@ -1,0 +1,393 @@
+#include "actors/dispatcher_shard_state.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice {
+
+namespace {
+
+constexpr std::size_t digest_chunk = 4'096;
+
+} // namespace
+
+// -- from COLLECTOR_SHARD -----------------------------------------------------
+
+dispatcher_shard_state::effects
+dispatcher_shard_state::on_open_channel(const open_channel& x) {
+  if (x.channel == down_.channel())
+    return {};
+  // Nothing of the old channel is valid; the collector registers again.
+  dispatchers_.clear();
+  slots_.clear();
+  registrations_.clear();
+  by_table_.clear();
+  unanswered_.clear();
+  feeds_.clear();
+  behind_now_.clear();
+  joined_now_.clear();
+  with_ddl_.clear();
+  wanted_.clear();
+  starved_.clear();
+  retry_scans_.clear();
+  scan_outstanding_ = false;
+  down_ = downlink_state{x.channel};
+  return {};
+}
+
+dispatcher_shard_state::effects
+dispatcher_shard_state::on_register(const register_dispatchers& x, time now) {
+  if (x.channel == down_.channel())
+    for (const auto& entry : x.entries)
+      register_one(entry, now);
+  return take();
+}
+
+void dispatcher_shard_state::register_one(const registration& entry, time now) {
+  if (auto i = removed_.find(entry.id); i != removed_.end()) {
+    if (i->second == errc::none)
+      out_.emplace_back(unknown_registration{down_.channel(), entry.id});
+    else
+      out_.emplace_back(
+        refused{down_.channel(), entry.id, i->second, entry.start_ts, {}});
+    return;
+  }
+  if (auto i = slots_.find(entry.id); i != slots_.end()) {
+    if (!at(i->second).streaming())
+      send_ready(i->second);
+    return;
+  }
+  if (auto i = registrations_.find(entry.dispatcher); i != registrations_.end())
+    remove_one(registration_id{i->second}); // taken over
+  auto stream = slot{static_cast<std::uint32_t>(dispatchers_.size())};
+  dispatchers_.emplace_back(entry);
+  slots_.emplace(entry.id, stream);
+  registrations_[entry.dispatcher] = entry.id;
+  by_table_[entry.table].push_back(stream);
+  auto& feed = feeds_[entry.feed];
+  feed.streams.insert(stream);
+  feed.uncovered.insert(stream);
+  unanswered_[stream] = {now + options_.ready_repeat_min,
+                         options_.ready_repeat_min};
+  send_ready(stream);
+}
+
+void dispatcher_shard_state::send_ready(slot stream) {
+  out_.emplace_back(
+    ready{down_.channel(), at(stream).who().id, stream, store_resolved_});
+}
+
+dispatcher_shard_state::effects
+dispatcher_shard_state::on_reset(const reset_streams& x) {
+  if (x.channel != down_.channel())
+    return {};
+  for (const auto& entry : x.entries) {
+    auto* dispatcher = current(entry.registration, entry.stream);
+    if (dispatcher == nullptr) {
+      out_.emplace_back(unknown_registration{x.channel, entry.registration});
+      continue;
+    }
+    unanswered_.erase(entry.stream);
+    materialise(entry.stream);
+    if (auto query = dispatcher->on_reset(entry.stream_epoch, entry.reset_ts))
+      out_.emplace_back(std::move(*query));
+  }
+  return take();
+}
+
+dispatcher_shard_state::effects
+dispatcher_shard_state::on_remove(const remove_dispatchers& x) {
+  if (x.channel == down_.channel())
+    for (const auto& id : x.registrations)
+      remove_one(id);
+  report_floors();
+  return take();
+}
+
+dispatcher_shard_state::effects
+dispatcher_shard_state::on_heartbeat(const heartbeat& x) {
+  if (x.channel != down_.channel() || !down_.on_up(x.up_seq))
+    return {};
+  // What the old bulk value gave stays with those it speaks for no more.
+  for (const auto& part : x.feeds)
+    for (const auto& exception : part.exceptions)
+      materialise(exception.stream);
+  down_.on_acknowledged(x.acked);
+  auto news = false;
+  for (const auto& part : x.feeds) {
+    auto i = feeds_.find(part.feed);
+    if (i == feeds_.end())
+      continue;
+    auto& feed = i->second;
+    auto value = std::min(part.checkpoint, down_.acknowledged_resolved());
+    news |= feed.bulk.on_heartbeat(x.acked, value, part.exceptions);
+    for (const auto& exception : part.exceptions) {
+      if (!feed.streams.contains(exception.stream))
+        continue;
+      auto& dispatcher = at(exception.stream);
+      auto sent_to = dispatcher.in_sync_since
+                       ? std::max(dispatcher.complete_to(), down_.resolved())
+                       : dispatcher.complete_to();
+      dispatcher.on_checkpoint(exception.stream_epoch, exception.checkpoint,
+                               sent_to);
+      feed.uncovered.insert(exception.stream);
+    }
+    std::erase_if(feed.uncovered, [&](slot stream) {
+      return feed.bulk.covers(stream, at(stream).in_sync_since);
+    });
+  }
+  if (down_.credit.on_granted(x.granted)) {
+    news = true;
+    wake_starved();
+  }
+  if (news)
+    down_.owe_acknowledgement();
+  report_floors();
+  pump_scans();
+  return take();
+}
+
+dispatcher_shard_state::effects
+dispatcher_shard_state::on_credit(const credit& x) {
+  if (x.channel != down_.channel() || !down_.on_up(x.up_seq))
+    return {};
+  if (down_.credit.on_granted(x.granted)) {
+    down_.owe_acknowledgement();
+    wake_starved();
+  }
+  pump_scans();
+  return take();
+}
+
+dispatcher_shard_state::effects
+dispatcher_shard_state::on_digest_request(const digest_request& x) {
+  if (x.channel != down_.channel())
+    return {};
+  auto answer = digest{};
+  for (const auto& dispatcher : dispatchers_) {
+    const auto& who = dispatcher.who();
+    if (!who.id)
+      continue;
+    answer.entries.push_back({who.id, slots_.at(who.id),
+                              dispatcher.stream_epoch(), dispatcher.last_seq(),
+                              !dispatcher.in_sync_since,
+                              dispatcher.complete_to()});
+    if (answer.entries.size() == digest_chunk) {
+      answer.last = false;
+      answer.mark = down_.next();
+      out_.emplace_back(std::move(answer));
+      answer = {};
+    }
+  }
+  answer.last = true;
+  answer.mark = down_.next();
+  out_.emplace_back(std::move(answer));
+  return take();
+}
+
+// -- from EVENT_STORE and SCHEMA_STORE ----------------------------------------
+
+dispatcher_shard_state::effects
+dispatcher_shard_state::on_progress(const progress& x) {
+  if (x.store != store_)
+    drop_store();
+  auto first = x.blocks.empty() ? x.last.next() : x.blocks.front().index;
+  if (x.store != store_) {
+    store_ = x.store;
+    last_ = first.previous();
+  } else if (first != last_.next()) {
+    drop_store(); // the store had to leave blocks out: scans fetch them
+    last_ = first.previous();
+  }
+  for (const auto& block : x.blocks) {
+    last_ = block.index;
+    window_.push_back(block);
+    window_size_ += block.block->footprint();
+    deliver_block(block);
+  }
+  while (window_size_ > options_.window_bytes) {
+    window_size_ -= window_.front().block->footprint();
+    window_.pop_front();
+  }
+  store_resolved_ = std::max(store_resolved_, x.resolved);
+  send_watermark();
+  out_.emplace_back(progress_taken{x.store, x.last});
+  pump_scans();
+  return take();
+}
+
+dispatcher_shard_state::effects
+dispatcher_shard_state::on_scan_answer(const scan_answer& x) {
+  if (x.store != store_ || x.scan != scan_ || !scan_outstanding_)
+    return {}; // of a former store or channel
+  scan_outstanding_ = false;
+  for (const auto& result : x.results)
+    take_scan_result(result);
+  send_watermark();
+  pump_scans();
+  return take();
+}
+
+dispatcher_shard_state::effects
+dispatcher_shard_state::on_ddl(const ddl_notice& x) {
+  if (auto i = by_table_.find(x.event.schema.table); i != by_table_.end()) {
+    for (auto stream : i->second) {
+      at(stream).on_ddl(x.event);
+      if (at(stream).joined && at(stream).next_ddl() != nullptr)
+        with_ddl_.insert(stream);
+    }
+  }
+  send_watermark();
+  return take();
+}
+
+dispatcher_shard_state::effects
+dispatcher_shard_state::on_schema_resolved(const schema_resolved& x) {
+  schema_resolved_ = std::max(schema_resolved_, x.resolved);
+  send_watermark();
+  return take();
+}
+
+dispatcher_shard_state::effects
+dispatcher_shard_state::on_schema_answer(const schema_answer& x) {
+  auto i = slots_.find(x.query.registration);
+  if (i == slots_.end())
+    return {};
+  auto stream = i->second;
+  materialise(stream); // L must see every heartbeat until now
+  auto outcome = at(stream).on_schema(x);
+  if (auto* query = std::get_if<schema_query>(&outcome))
+    out_.emplace_back(std::move(*query));
+  else if (auto* start = std::get_if<dispatcher_state::started>(&outcome))
+    begin_epoch(stream, std::move(*start));
+  else if (auto* reason = std::get_if<errc>(&outcome))
+    out_.emplace_back(
+      refused{down_.channel(), x.query.registration, *reason, x.query.at, {}});
+  pump_scans();
+  return take();
+}
+
+void dispatcher_shard_state::begin_epoch(slot stream,
+                                         dispatcher_state::started&& start) {
+  resets_.push_back(start.record);
+  if (resets_.size() > options_.reset_records_max)
+    resets_.pop_front();
+  behind_now_.erase(stream); // the collector has it behind since its RESET
+  joined_now_.erase(stream);
+  with_ddl_.erase(stream);
+  feeds_[at(stream).who().feed].uncovered.insert(stream);
+  out_.emplace_back(handshake{down_.next(), stream, start.record.new_epoch,
+                              start.lower_bound, std::move(start.schema)});
+  want_scan(stream);
+}
+
+dispatcher_shard_state::effects dispatcher_shard_state::on_tick(time now) {
+  for (auto& [stream, repeat] : unanswered_) {
+    if (now < repeat.due)
+      continue;
+    repeat.interval = std::min(repeat.interval * 2, options_.ready_repeat_max);
+    repeat.due = now + repeat.interval;
+    send_ready(stream);
+  }
+  if (now >= next_retry_) {
+    next_retry_ = now + options_.retry;
+    auto again = std::exchange(retry_scans_, {});
+    for (auto stream : again)
+      if (at(stream).streaming() && !at(stream).joined)
+        want_scan(stream);
+  }
+  pump_scans();
+  if (down_.open() && down_.unacknowledged() && now >= next_repeat_) {
+    next_repeat_ = now + options_.watermark_repeat;
+    tell_ = true;
+    send_watermark();
+  }
+  report_floors();
+  return take();
+}
+
+// -- for tests and people -----------------------------------------------------
+
+const dispatcher_state* dispatcher_shard_state::find(registration_id id) const {
+  auto i = slots_.find(id);
+  return i == slots_.end() ? nullptr : &dispatchers_[i->second.value];
+}
+
+timestamp dispatcher_shard_state::checkpoint_of(registration_id id) const {
+  const auto* dispatcher = find(id);
+  if (dispatcher == nullptr)
+    return {};
+  const auto& bulk = feeds_.at(dispatcher->who().feed).bulk;
+  if (!bulk.covers(slots_.at(id), dispatcher->in_sync_since))
+    return dispatcher->checkpoint();
+  return std::max(dispatcher->checkpoint(), bulk.value());
+}
+
+// -- dispatchers --------------------------------------------------------------
+
+dispatcher_state* dispatcher_shard_state::current(registration_id id,
+                                                  slot stream) {
+  if (stream.value >= dispatchers_.size())
+    return nullptr;
+  auto& result = dispatchers_[stream.value];
+  return id && result.who().id == id ? &result : nullptr;
+}
+
+void dispatcher_shard_state::remove_one(registration_id id) {
+  removed_.emplace(id, errc::none);
+  removed_order_.push_back(id);
+  if (removed_order_.size() > options_.removed_remembered_max) {
+    removed_.erase(removed_order_.front());
+    removed_order_.pop_front();
+  }
+  if (auto i = slots_.find(id); i != slots_.end())
+    forget(i->second);
+}
+
+void dispatcher_shard_state::forget(slot stream) {
+  const auto who = at(stream).who();
+  slots_.erase(who.id);
+  if (registrations_[who.dispatcher] == who.id)
+    registrations_.erase(who.dispatcher);
+  std::erase(by_table_[who.table], stream);
+  unanswered_.erase(stream);
+  behind_now_.erase(stream);
+  joined_now_.erase(stream);
+  with_ddl_.erase(stream);
+  auto& feed = feeds_[who.feed];
+  feed.streams.erase(stream);
+  feed.uncovered.erase(stream);
+  if (feed.streams.empty())
+    feeds_.erase(who.feed); // the store keeps what it reported last
+  at(stream) = {};
+}
+
+void dispatcher_shard_state::refuse(slot stream, errc reason, timestamp asked,
+                                    timestamp lower) {
+  auto id = at(stream).who().id;
+  out_.emplace_back(refused{down_.channel(), id, reason, asked, lower});
+  remove_one(id);
+  removed_[id] = reason;
+}
+
+// -- floors -------------------------------------------------------------------
+
+void dispatcher_shard_state::report_floors() {
+  for (auto& [id, feed] : feeds_) {
+    auto report = floor_report{id, feed.bulk.value(), {}};
+    for (auto stream : feed.uncovered)
+      report.exceptions.push_back(
+        {at(stream).who().table, at(stream).checkpoint()});
+    if (report == feed.reported)
+      continue;
+    feed.reported = report;
+    out_.emplace_back(std::move(report));
+  }
+}
+
+dispatcher_shard_state::effects dispatcher_shard_state::take() {
+  flush_all();
+  return std::exchange(out_, {});
+}
+
+} // namespace sluice

@@ -1,0 +1,196 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "actors/dispatcher_state.hpp"
+#include "actors/downlink_state.hpp"
+#include "messages/registration.hpp"
+#include "messages/scan.hpp"
+#include "messages/watermark.hpp"
+
+namespace sluice {
+
+struct dispatcher_shard_options {
+  /// Recent blocks kept so that a scan can end where they begin, bytes.
+  std::uint64_t window_bytes = 32 << 20;
+  std::uint64_t scan_bytes_per_dispatcher = 1 << 20;
+  std::uint64_t scan_bytes_per_request = 8 << 20;
+  std::chrono::milliseconds ready_repeat_min{1'000};
+  std::chrono::milliseconds ready_repeat_max{10'000};
+  /// A watermark that was not acknowledged is repeated this often.
+  std::chrono::milliseconds watermark_repeat{100};
+  /// A failed scan or schema look-up is tried again after this.
+  std::chrono::milliseconds retry{1'000};
+  std::size_t removed_remembered_max = 65'536;
+  std::size_t reset_records_max = 256;
+};
+
+/// Owns the dispatchers of one partition on their way to one collector shard:
+/// decides what is sent to whom, when, and in which order. No actor, no clock,
+/// no I/O; what to send is returned.
+class dispatcher_shard_state {
+public:
+  using effect =
+    std::variant<ready, refused, unknown_registration, handshake, delivery,
+                 schema_change, watermark, digest, // to COLLECTOR_SHARD
+                 scan_request, progress_taken, floor_report, // EVENT_STORE
+                 schema_query>;                              // SCHEMA_STORE
+  /// In the order in which they must be sent.
+  using effects = std::vector<effect>;
+  using time = std::chrono::milliseconds;
+
+  explicit dispatcher_shard_state(dispatcher_shard_options options = {})
+    : options_{options} {
+    // nop
+  }
+
+  // -- from COLLECTOR_SHARD ---------------------------------------------------
+
+  [[nodiscard]] effects on_open_channel(const open_channel& x);
+  [[nodiscard]] effects on_register(const register_dispatchers& x, time now);
+  [[nodiscard]] effects on_reset(const reset_streams& x);
+  [[nodiscard]] effects on_remove(const remove_dispatchers& x);
+  [[nodiscard]] effects on_heartbeat(const heartbeat& x);
+  [[nodiscard]] effects on_credit(const credit& x);
+  [[nodiscard]] effects on_digest_request(const digest_request& x);
+
+  // -- from EVENT_STORE and SCHEMA_STORE --------------------------------------
+
+  [[nodiscard]] effects on_progress(const progress& x);
+  [[nodiscard]] effects on_scan_answer(const scan_answer& x);
+  [[nodiscard]] effects on_ddl(const ddl_notice& x);
+  [[nodiscard]] effects on_schema_resolved(const schema_resolved& x);
+  [[nodiscard]] effects on_schema_answer(const schema_answer& x);
+
+  [[nodiscard]] effects on_tick(time now);
+
+  // -- for tests and people ---------------------------------------------------
+
+  /// Records of the last resets, oldest first.
+  [[nodiscard]] const std::deque<reset_record>& resets() const {
+    return resets_;
+  }
+  [[nodiscard]] const dispatcher_state* find(registration_id id) const;
+  /// The dispatcher's checkpoint, the feed's bulk value included.
+  [[nodiscard]] timestamp checkpoint_of(registration_id id) const;
+  [[nodiscard]] std::size_t size() const { return slots_.size(); }
+
+private:
+  // A dispatcher that did not get a RESET yet.
+  struct unanswered_ready {
+    time due{};
+    time interval{};
+  };
+  // Rows of one feed on their way out of one step.
+  struct parcel {
+    std::vector<delivery_item> items;
+    std::uint64_t charge = 0;
+  };
+  // A dispatcher's share of a block, while a step decides who gets it.
+  struct share {
+    slot stream;
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+    std::uint64_t bytes = 0;
+  };
+  // What one feed has on this channel.
+  struct feed_on_channel {
+    bulk_checkpoint bulk;
+    std::set<slot> streams;
+    std::set<slot> uncovered; // the bulk value may not speak for these
+    floor_report reported;
+  };
+
+  [[nodiscard]] dispatcher_state& at(slot stream) {
+    return dispatchers_[stream.value];
+  }
+  [[nodiscard]] dispatcher_state* current(registration_id id, slot stream);
+  [[nodiscard]] effects take();
+
+  void register_one(const registration& entry, time now);
+  void remove_one(registration_id id);
+  void forget(slot stream);
+  void send_ready(slot stream);
+  void refuse(slot stream, errc reason, timestamp asked, timestamp lower);
+  void begin_epoch(slot stream, dispatcher_state::started&& start);
+
+  void deliver_block(const indexed_block& x);
+  void deliver_shares(feed_id feed, const block_ptr& block,
+                      std::vector<share>& shares);
+  // What became of rows that are to be sent.
+  enum class sent { all, no_credit, no_schema };
+  sent deliver_run(slot stream, const block_ptr& block, std::uint32_t first,
+                   std::uint32_t count);
+  bool pass_ddl(slot stream, schema_version version);
+  void pack(parcel& to, const block_ptr& block, std::vector<share>& shares);
+  void flush(feed_id feed);
+  void flush_all();
+
+  void materialise(slot stream);
+  void mark_behind(slot stream);
+  void leave_fast_path(slot stream);
+  void want_scan(slot stream);
+  void wait_for(slot stream, sent what);
+  void wake_starved();
+  void pump_scans();
+  void take_scan_result(const scan_result& x);
+  void complete_scan(slot stream, block_index complete_to);
+  bool join(slot stream, block_index complete_to);
+  void send_due_ddl(slot stream);
+  void send_watermark();
+  void report_floors();
+  [[nodiscard]] timestamp resolved() const {
+    return std::min(store_resolved_, schema_resolved_);
+  }
+  void drop_store();
+
+  dispatcher_shard_options options_;
+  effects out_;
+
+  // dispatchers
+  std::vector<dispatcher_state> dispatchers_; // by slot; not used twice
+  std::unordered_map<registration_id, slot> slots_;
+  std::unordered_map<dispatcher_id, registration_id> registrations_;
+  std::unordered_map<table_id, std::vector<slot>> by_table_;
+  std::map<slot, unanswered_ready> unanswered_;
+  std::map<feed_id, feed_on_channel> feeds_;
+  std::unordered_map<registration_id, errc> removed_; // REGISTER too late
+  std::deque<registration_id> removed_order_;
+  std::deque<reset_record> resets_;
+
+  // channel
+  downlink_state down_;
+  std::map<feed_id, parcel> parcels_;
+  std::set<slot> behind_now_; // to be told with the next watermark
+  std::set<slot> joined_now_; // to be told caught up with the next watermark
+  bool tell_ = false;         // the next watermark has something to say
+  time next_repeat_{};
+
+  // store and schema
+  incarnation store_;
+  std::deque<indexed_block> window_;
+  std::uint64_t window_size_ = 0;
+  block_index last_;
+  timestamp store_resolved_;
+  timestamp schema_resolved_;
+  std::set<slot> with_ddl_; // joined, and a DDL waits for its resolved
+
+  // scans
+  std::deque<slot> wanted_;
+  scan_id scan_; // outstanding; the number of the last one
+  bool scan_outstanding_ = false;
+  block_index scan_to_;      // what was asked for ...
+  timestamp scan_resolved_;  // ... and what was resolved there
+  std::deque<slot> starved_; // wait for credit
+  std::vector<slot> retry_scans_;
+  time next_retry_{};
+};
+
+} // namespace sluice

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "messages/delivery.hpp"
+#include "messages/ids.hpp"
+#include "messages/registration.hpp"
+#include "messages/reset.hpp"
+#include "messages/schema.hpp"
+
+namespace sluice {
+
+/// One dispatcher: a table on its way to one feed. Owned by exactly one
+/// DISPATCHER_SHARD, whose mailbox serializes reset, heartbeat, notification
+/// and scan.
+///
+/// There is one lower bound, the checkpoint. Where a reset asks for an older
+/// ts, the checkpoint wins; handshake, schema, first scan and every bound
+/// after a reset are set from it in one step, `begin_epoch`.
+class dispatcher_state {
+public:
+  dispatcher_state() = default;
+  /// The start of a registration is its first checkpoint: it is believed.
+  explicit dispatcher_state(const registration& who)
+    : who_{who}, checkpoint_{who.start_ts} {
+    // nop
+  }
+
+  // -- reset ------------------------------------------------------------------
+
+  /// An epoch begins: what to tell the collector and the log book.
+  struct started {
+    timestamp lower_bound;
+    table_schema schema;
+    reset_record record;
+  };
+  using schema_outcome =
+    std::variant<std::monostate, schema_query, started, errc>;
+
+  /// Asks for the schema at L. The present epoch goes on until the answer.
+  /// @returns Nothing when `next` is not newer than what is known.
+  [[nodiscard]] std::optional<schema_query> on_reset(epoch next,
+                                                     timestamp reset_ts);
+  /// @returns Nothing when a newer reset came meanwhile; the query again when
+  ///          a heartbeat moved L; a failure, which leaves all as it was; or
+  ///          the new epoch.
+  [[nodiscard]] schema_outcome on_schema(const schema_answer& answer);
+
+  // -- heartbeat --------------------------------------------------------------
+
+  /// Raises the checkpoint, to no more than `sent_to`, what was sent in this
+  /// epoch. Any other epoch, older or newer, changes nothing.
+  bool on_checkpoint(epoch of, timestamp checkpoint, timestamp sent_to);
+
+  // -- sending ----------------------------------------------------------------
+
+  /// How many rows of [first, first + count) are sent already.
+  [[nodiscard]] std::uint32_t rows_sent(const row_block& block,
+                                        std::uint32_t first,
+                                        std::uint32_t count) const;
+  /// Makes the next item of the stream. @pre its rows come after `cursor()`
+  [[nodiscard]] delivery_item send_rows(slot stream, const block_ptr& block,
+                                        std::uint32_t first,
+                                        std::uint32_t count);
+  /// Everything <= `ts` is sent. @returns Whether that is news.
+  bool complete(timestamp ts);
+  /// Item without rows: only the promise.
+  [[nodiscard]] delivery_item send_promise(slot stream) const;
+
+  /// A DDL of the table, to be sent in its place.
+  void on_ddl(const ddl_event& event);
+  /// The next DDL, if rows of `version` can't be sent before it.
+  [[nodiscard]] bool waits_for_ddl(schema_version version) const;
+  [[nodiscard]] const ddl_event* next_ddl() const;
+  /// Takes that DDL out; it is being sent. @returns It and its sequence.
+  [[nodiscard]] schema_change send_ddl(slot stream);
+
+  // -- where it stands --------------------------------------------------------
+
+  [[nodiscard]] const registration& who() const { return who_; }
+  [[nodiscard]] timestamp checkpoint() const { return checkpoint_; }
+  [[nodiscard]] epoch stream_epoch() const { return epoch_; }
+  [[nodiscard]] sequence last_seq() const { return seq_; }
+  [[nodiscard]] timestamp complete_to() const { return complete_to_; }
+  [[nodiscard]] bool streaming() const { return bool{epoch_}; }
+  /// Where a scan starts: behind everything that is sent or durable.
+  [[nodiscard]] row_cursor cursor() const;
+
+  // -- what its shard notes about it ------------------------------------------
+
+  /// Takes rows from the blocks as they come; a fact about log positions.
+  bool joined = false;
+  /// A scan for it is queued or under way.
+  bool scanning = false;
+  /// channel_seq of the caught_up of this epoch; none while behind.
+  channel_seq in_sync_since;
+
+private:
+  [[nodiscard]] timestamp lower_bound(timestamp reset_ts) const {
+    return std::max(reset_ts, checkpoint_);
+  }
+  reset_record begin_epoch(timestamp lower, const schema_answer& answer);
+
+  struct requested_reset {
+    epoch next;
+    timestamp reset_ts;
+  };
+
+  registration who_; // its start_ts is history: nothing reads it again
+  timestamp checkpoint_;
+  epoch epoch_;
+  sequence seq_;
+  row_cursor cursor_;
+  timestamp complete_to_;
+  schema_version schema_;
+  std::vector<ddl_event> ddl_;           // not sent yet, ascending
+  std::optional<requested_reset> reset_; // waits for its schema
+};
+
+} // namespace sluice

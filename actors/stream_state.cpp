@@ -1,0 +1,97 @@
+#include "actors/stream_state.hpp"
+
+namespace sluice {
+
+void stream_state::renew(registration_id id, timestamp start,
+                         row_cursor barrier) {
+  auto who = who_;
+  who.id = id;
+  who.start_ts = start;
+  *this = stream_state{who, barrier};
+}
+
+reset_entry stream_state::restart(timestamp reset_ts) {
+  epoch_ = epoch_.next();
+  seq_ = {};
+  behind_ = true;
+  own_ = reset_ts;
+  accepted_to_ = reset_ts;
+  reset_ts_ = reset_ts;
+  return {who_.id, slot_, epoch_, reset_ts};
+}
+
+stream_state::verdict stream_state::on_handshake(const handshake& x,
+                                                 timestamp latched) {
+  if (x.stream_epoch != epoch_ || seq_)
+    return verdict::stale; // a second one must not rewind the sequence
+  if (x.lower_bound > std::max(latched, reset_ts_))
+    return verdict::gap;
+  seq_ = {1};
+  own_ = std::max(own_, x.lower_bound);
+  accepted_to_ = std::max(accepted_to_, x.lower_bound);
+  schema_ = std::make_shared<const table_schema>(x.schema);
+  return verdict::accepted;
+}
+
+stream_state::verdict stream_state::on_item(const delivery_item& x,
+                                            std::uint32_t& fresh) {
+  fresh = 0;
+  if (x.stream_epoch != epoch_)
+    return verdict::stale;
+  if (!seq_ || x.first_seq != seq_.next())
+    return verdict::gap;
+  if (x.count > 0) {
+    if (!schema_ || x.block->grouped(x.first).schema() != schema_->version)
+      return verdict::gap; // never decode with another schema than its own
+    auto skip = std::uint32_t{0};
+    while (skip < x.count
+           && x.block->grouped(x.first + skip).cursor() <= barrier_)
+      ++skip;
+    fresh = x.count - skip;
+    seq_.value += x.count;
+    auto last = x.block->grouped(x.first + x.count - 1).cursor();
+    barrier_ = std::max(barrier_, last);
+    accepted_to_ = std::max(accepted_to_, last.commit_ts);
+  }
+  own_ = std::max(own_, x.complete_to);
+  accepted_to_ = std::max(accepted_to_, x.complete_to);
+  return verdict::accepted;
+}
+
+stream_state::verdict stream_state::on_schema_change(const schema_change& x) {
+  if (x.stream_epoch != epoch_)
+    return verdict::stale;
+  if (!seq_ || x.seq != seq_.next())
+    return verdict::gap;
+  seq_ = x.seq;
+  schema_ = std::make_shared<const table_schema>(x.event.schema);
+  return verdict::accepted;
+}
+
+void stream_state::on_behind(epoch of, timestamp resolved) {
+  if (of != epoch_ || behind_)
+    return;
+  behind_ = true;
+  own_ = std::max(own_, resolved);
+}
+
+stream_state::verdict stream_state::on_caught_up(const caught_up& x) {
+  if (x.stream_epoch != epoch_)
+    return verdict::stale;
+  if (x.last_seq != seq_)
+    return verdict::gap; // also when the handshake got lost
+  behind_ = false;
+  return verdict::accepted;
+}
+
+stream_state::verdict stream_state::on_digest(const digest_entry& x) {
+  if (x.stream_epoch < epoch_)
+    return verdict::stale; // our RESET is on its way; its timer watches it
+  if (x.stream_epoch != epoch_ || x.last_seq != seq_)
+    return verdict::gap;
+  behind_ = x.behind;
+  own_ = std::max(own_, x.own);
+  return verdict::accepted;
+}
+
+} // namespace sluice

@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "messages/disk.hpp"
+#include "messages/errc.hpp"
+#include "messages/ids.hpp"
+#include "messages/row.hpp"
+
+/// The contract of a partition's log. Every engine passes one contract test.
+///
+/// Threads: a `log_engine` belongs to one thread. Its `log_disk` may be used
+/// from any thread; it does what can block: reads, syncs, deletions.
+namespace sluice {
+
+/// A block that holds rows of a scan. `block` is null when the rows must be
+/// read from disk at `location`.
+struct scan_piece {
+  block_index index;
+  block_ptr block;
+  block_location location;
+};
+
+/// Which blocks to read for one table, and how far that gets.
+struct scan_plan {
+  std::vector<scan_piece> pieces; ///< Ascending by index.
+  /// Every row of the table after the cursor in blocks <= this one is in
+  /// `pieces`. Below what was asked for when the byte limit cut the plan.
+  block_index complete_to;
+};
+
+/// What can block, callable from any thread.
+class log_disk {
+public:
+  virtual ~log_disk() = default;
+  /// Reads and checks one block.
+  /// @error log_corrupt (checksum), log_io, out_of_range (file deleted)
+  [[nodiscard]] virtual expected<block_ptr> read(const block_location& at) = 0;
+  /// Makes everything of `order` durable, also the names of new files. A
+  /// failure is final for those files: calling again proves nothing.
+  /// @error log_io
+  [[nodiscard]] virtual status sync(const sync_order& order) = 0;
+  /// Deletes the files of segments that the engine has let go.
+  virtual status remove(const std::vector<std::uint64_t>& segments) = 0;
+};
+
+/// What `log_engine::release` let go of.
+struct released {
+  std::vector<std::uint64_t> segments; ///< For `log_disk::remove`.
+  std::vector<table_id> tables;        ///< That had rows in them.
+};
+
+/// Counters; none ever goes back while the engine is open.
+struct log_stats {
+  std::uint64_t rows_appended = 0;
+  std::uint64_t rows_repeated = 0; ///< Dropped: the log had them.
+  std::uint64_t blocks = 0;        ///< Live now.
+  std::uint64_t disk_bytes = 0;    ///< Live now.
+  std::uint64_t memory_bytes = 0;  ///< Blocks held for readers, now.
+  std::uint64_t segments = 0;      ///< Live now.
+  std::uint64_t segments_removed = 0;
+  std::uint64_t bytes_cut = 0; ///< By recovery: torn or open tail.
+};
+
+/// An append-only log of row blocks. Block indices are consecutive from 1 and
+/// survive a restart. Rows stand in ascending cursor order.
+class log_engine {
+public:
+  virtual ~log_engine() = default;
+
+  /// Appends `block` with buffered writes; it survives a kill of the process
+  /// when this returns. Rows <= `appended_to()` are dropped (they are repeated
+  /// by a source that resumed); when nothing is left, no block is appended
+  /// and the result is null.
+  /// @param resolved Stored with the block: no row <= it follows.
+  /// @returns The block as it went to the log, without repeated rows.
+  /// @error append_out_of_order (a row sorts at or before an earlier row that
+  ///        is not repeated), log_io, disk_full
+  [[nodiscard]] virtual expected<block_ptr> append(block_ptr block,
+                                                   timestamp resolved) = 0;
+  /// Forgets the rows behind the last end mark, because their source started
+  /// over. Their indices are given out again; nobody was told of them.
+  [[nodiscard]] virtual status abandon_open() = 0;
+
+  /// The last block; 0 when there is none.
+  [[nodiscard]] virtual block_index last() const = 0;
+  /// The last block up to which every transaction is complete.
+  [[nodiscard]] virtual block_index last_closed() const = 0;
+  /// Cursor at the last end mark, or the end of the resolved ts stored with
+  /// the last closed block, whichever is higher. A source resumes after it.
+  [[nodiscard]] virtual row_cursor appended_to() const = 0;
+  /// Highest resolved ts stored with a closed block.
+  [[nodiscard]] virtual timestamp resolved() const = 0;
+
+  /// The blocks with rows of `table` after `after`, up to block `to`, at
+  /// least one piece and then until their rows of that table exceed
+  /// `bytes_max`. No check of floors here.
+  [[nodiscard]] virtual scan_plan plan_scan(table_id table, row_cursor after,
+                                            block_index to,
+                                            std::uint64_t bytes_max) const = 0;
+
+  /// What to sync now. The engine goes on appending meanwhile.
+  [[nodiscard]] virtual sync_order begin_sync() = 0;
+  /// `log_disk::sync(order)` succeeded.
+  virtual void synced(const sync_order& order) = 0;
+  /// Durable up to this block.
+  [[nodiscard]] virtual block_index synced_to() const = 0;
+
+  /// Lets go of every closed segment in which no row is above its table's
+  /// floor. The last segment stays (memory_log: its segments are blocks, and
+  /// the last one may go).
+  /// @param floor_of Rows with commit_ts <= its result may go.
+  [[nodiscard]] virtual released
+  release(const std::function<timestamp(table_id)>& floor_of) = 0;
+
+  /// All tables with rows in the log.
+  [[nodiscard]] virtual std::vector<table_id> tables() const = 0;
+  [[nodiscard]] virtual log_stats stats() const = 0;
+  [[nodiscard]] virtual std::shared_ptr<log_disk> disk() = 0;
+};
+
+} // namespace sluice

@@ -1,0 +1,148 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "messages/ids.hpp"
+#include "messages/row.hpp"
+#include "store/block_summary.hpp"
+#include "store/log_engine.hpp"
+
+namespace sluice {
+
+/// Where a log stands; what a restart must find again.
+struct log_state {
+  block_index last_closed;
+  row_cursor complete_to; ///< At the last end mark.
+  timestamp resolved;     ///< Stored with a closed block.
+
+  friend bool operator==(const log_state&, const log_state&) = default;
+};
+
+/// A segment's live blocks: [first, last], empty when last < first.
+struct segment_range {
+  std::uint64_t number = 0;
+  block_index first;
+  block_index last;
+
+  friend bool operator==(const segment_range&, const segment_range&) = default;
+};
+
+/// The blocks of a log, by index and by table, and where the log stands. What
+/// engines have in common: no I/O, no threads.
+class log_index {
+public:
+  /// @param memory_bytes_max Older blocks are let go when the held ones
+  ///        exceed it; they are then known by location only.
+  explicit log_index(
+    std::uint64_t memory_bytes_max = std::numeric_limits<std::uint64_t>::max())
+    : memory_bytes_max_{memory_bytes_max} {
+    // nop
+  }
+
+  // -- growing ----------------------------------------------------------------
+
+  /// The next block goes into segment `number` and gets index `first`.
+  void begin_segment(std::uint64_t number, block_index first);
+  /// Block `last().next()`. @param block May be null: not held.
+  void add(const block_summary& summary, block_ptr block,
+           const block_location& at, timestamp resolved);
+  /// No row <= `resolved` follows. Counts at once when the log is closed,
+  /// otherwise with the block that closes it.
+  void note_resolved(timestamp resolved);
+  /// Raises the state to at least `state`.
+  void restore(const log_state& state);
+
+  // -- the open tail ----------------------------------------------------------
+
+  /// Whether rows stand behind the last end mark.
+  [[nodiscard]] bool open() const noexcept { return last() > last_closed(); }
+  /// A block of which only the first `rows` are complete.
+  struct partial_block {
+    block_index index;
+    std::uint32_t rows = 0;
+  };
+  [[nodiscard]] std::optional<partial_block> partial() const noexcept;
+  /// Forgets every block after `last_closed()` and begins `next_segment`.
+  void cut_open(std::uint64_t next_segment);
+
+  // -- reading ----------------------------------------------------------------
+
+  [[nodiscard]] block_index last() const noexcept;
+  [[nodiscard]] block_index last_closed() const noexcept {
+    return state_.last_closed;
+  }
+  /// Cursor of the last appended row, open ones included.
+  [[nodiscard]] row_cursor last_cursor() const noexcept { return last_cursor_; }
+  [[nodiscard]] row_cursor appended_to() const noexcept;
+  [[nodiscard]] const log_state& state() const noexcept { return state_; }
+  [[nodiscard]] scan_plan plan_scan(table_id table, row_cursor after,
+                                    block_index to,
+                                    std::uint64_t bytes_max) const;
+  /// The block as a piece of a scan. @pre It is live.
+  [[nodiscard]] scan_piece piece(block_index index) const;
+  [[nodiscard]] std::vector<table_id> tables() const;
+  /// Ascending by number; the last one is being written.
+  [[nodiscard]] std::vector<segment_range> segments() const;
+  [[nodiscard]] bool last_segment_has_blocks() const noexcept {
+    return !segments_.empty() && !segments_.back().blocks.empty();
+  }
+
+  // -- shrinking --------------------------------------------------------------
+
+  /// The segments that `log_engine::release` may let go of.
+  /// @param up_to Later blocks stay whatever the floors say.
+  [[nodiscard]] std::vector<std::uint64_t>
+  releasable(const std::function<timestamp(table_id)>& floor_of,
+             block_index up_to) const;
+  /// Forgets them. @param segments Ascending.
+  released release(const std::vector<std::uint64_t>& segments);
+
+  /// Without disk_bytes, rows and bytes_cut.
+  [[nodiscard]] log_stats stats() const;
+
+private:
+  struct held_block {
+    block_ptr block; // null: read it at `at`
+    block_location at;
+  };
+  struct segment_entry {
+    std::uint64_t number = 0;
+    block_index first;
+    std::vector<held_block> blocks;
+    std::unordered_map<table_id, timestamp> highest; // commit_ts per table
+    [[nodiscard]] block_index end() const noexcept {
+      return {first.value + blocks.size()};
+    }
+  };
+  struct table_entry {
+    block_index index;
+    row_cursor first;
+    row_cursor last;
+    std::uint64_t bytes = 0;
+  };
+
+  [[nodiscard]] std::size_t find(block_index index) const;
+  void let_go_of_old();
+  void forget_held(const held_block& block) noexcept;
+  void forget_tables(const segment_entry& from);
+  void cut_tables(segment_entry& from, block_index cut);
+
+  std::uint64_t memory_bytes_max_;
+  std::deque<segment_entry> segments_;
+  std::unordered_map<table_id, std::deque<table_entry>> tables_;
+  block_index oldest_held_; // no older block is in memory
+  log_state state_;
+  row_cursor last_cursor_;
+  block_index marked_;            // block of the last end mark
+  std::uint32_t marked_rows_ = 0; // its rows up to that mark
+  timestamp pending_resolved_;    // for when the log closes
+  log_stats stats_;
+};
+
+} // namespace sluice

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "messages/errc.hpp"
+#include "store/sqlite_db.hpp"
+
+namespace sluice {
+
+/// Version of `meta.db`, kept in SQLite's user_version.
+inline constexpr std::int64_t meta_format = 1;
+
+/// Opens `meta.db` in `directory`, making both if they are missing, with the
+/// tables of checkpoint_store and table_history. Each commit is durable.
+/// @error log_io, log_format_newer
+[[nodiscard]] expected<std::unique_ptr<sqlite_db>>
+open_meta_db(const std::string& directory);
+
+} // namespace sluice

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "store/file_ops.hpp"
+#include "store/log_engine.hpp"
+#include "store/segment_format.hpp"
+
+namespace sluice {
+
+/// The segment files of one directory: what of a segment log can block.
+///
+/// A file that was written keeps the descriptor that wrote until it is synced
+/// and done with: Linux reports a failed write-back to that one for certain.
+class segment_files : public log_disk {
+public:
+  segment_files(std::shared_ptr<file_ops> ops, std::string directory,
+                const store_uuid& uuid);
+
+  // -- log_disk ---------------------------------------------------------------
+
+  expected<block_ptr> read(const block_location& at) override;
+  status sync(const sync_order& order) override;
+  /// Syncs the newest file first: that one says that these are gone for good.
+  status remove(const std::vector<std::uint64_t>& segments) override;
+
+  // -- for the engine ---------------------------------------------------------
+
+  /// @param writer Null for a file that is only read.
+  /// @param named Whether the file's name is durable.
+  void add(std::uint64_t segment, std::shared_ptr<open_file> writer,
+           bool named);
+  /// All of it is durable and nothing more will be written.
+  void settle(std::uint64_t segment);
+  /// Makes the names of all files durable unless they are.
+  status sync_names();
+  /// Whether a sync of the file failed: it must not be written any more.
+  [[nodiscard]] bool has_failed(std::uint64_t segment) const;
+  [[nodiscard]] std::string path(std::uint64_t segment) const;
+  [[nodiscard]] const std::string& directory() const noexcept {
+    return directory_;
+  }
+  [[nodiscard]] const std::shared_ptr<file_ops>& ops() const noexcept {
+    return ops_;
+  }
+  [[nodiscard]] const store_uuid& uuid() const noexcept { return uuid_; }
+
+private:
+  struct entry {
+    std::shared_ptr<open_file> writer; // null: settled
+    bool named = false;
+    bool failed = false;
+  };
+  expected<std::shared_ptr<open_file>> reader(std::uint64_t segment);
+  status sync_one(std::uint64_t segment);
+  status failed(std::uint64_t segment, error why);
+
+  std::shared_ptr<file_ops> ops_;
+  std::string directory_;
+  store_uuid uuid_;
+  mutable std::mutex mutex_; // of what follows
+  std::map<std::uint64_t, entry> entries_;
+  std::map<std::uint64_t, std::shared_ptr<open_file>> readers_;
+};
+
+/// "<directory>/00000000000000000007.seg"
+[[nodiscard]] std::string segment_path(const std::string& directory,
+                                       std::uint64_t segment);
+
+} // namespace sluice

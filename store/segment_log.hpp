@@ -1,0 +1,105 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "store/file_ops.hpp"
+#include "store/log_engine.hpp"
+#include "store/log_index.hpp"
+#include "store/segment_writer.hpp"
+
+namespace sluice {
+
+class directory_lock;
+struct recovery_verdict;
+
+struct segment_log_options {
+  std::string directory; ///< Is created if missing. One log per directory.
+  /// A segment that has reached this size is followed by another.
+  std::uint64_t segment_bytes = 64ULL << 20;
+  /// Memory for recent blocks; older ones are read from disk.
+  std::uint64_t tail_bytes_max = 64ULL << 20;
+  std::shared_ptr<file_ops> ops = nullptr; ///< Null: the system's.
+};
+
+/// What opening a log found.
+struct recovery_report {
+  std::uint64_t segments = 0;  ///< Files with rows that are live.
+  std::uint64_t blocks = 0;    ///< In them.
+  std::uint64_t bytes_cut = 0; ///< Torn or open tail.
+  std::chrono::duration<double> took{};
+};
+
+/// Append-only segment files. docs/log_format.md describes the bytes and the
+/// rules of recovery.
+class segment_log : public log_engine {
+public:
+  /// Locks the directory and recovers what is in it; everything found is
+  /// durable when this returns. Blocks.
+  /// @error log_locked, log_corrupt, log_format_newer, log_io, disk_full
+  [[nodiscard]] static expected<std::unique_ptr<segment_log>>
+  open(segment_log_options options);
+
+  ~segment_log() override;
+
+  [[nodiscard]] const recovery_report& report() const noexcept {
+    return report_;
+  }
+
+  expected<block_ptr> append(block_ptr block, timestamp resolved) override;
+  status abandon_open() override;
+  [[nodiscard]] block_index last() const override { return index_.last(); }
+  [[nodiscard]] block_index last_closed() const override {
+    return index_.last_closed();
+  }
+  [[nodiscard]] row_cursor appended_to() const override {
+    return index_.appended_to();
+  }
+  [[nodiscard]] timestamp resolved() const override {
+    return index_.state().resolved;
+  }
+  [[nodiscard]] scan_plan plan_scan(table_id table, row_cursor after,
+                                    block_index to,
+                                    std::uint64_t bytes_max) const override {
+    return index_.plan_scan(table, after, to, bytes_max);
+  }
+  sync_order begin_sync() override;
+  void synced(const sync_order& order) override;
+  [[nodiscard]] block_index synced_to() const override { return synced_to_; }
+  released release(const std::function<timestamp(table_id)>& floor_of) override;
+  [[nodiscard]] std::vector<table_id> tables() const override {
+    return index_.tables();
+  }
+  [[nodiscard]] log_stats stats() const override;
+  [[nodiscard]] std::shared_ptr<log_disk> disk() override { return files_; }
+
+private:
+  explicit segment_log(segment_log_options options);
+  status recover();
+  status start_after(const recovery_verdict& verdict, std::uint64_t number);
+  [[nodiscard]] manifest listing() const;
+  [[nodiscard]] manifest listing_without_open() const;
+  expected<block_ptr> complete_part();
+  status roll();
+  status use(expected<segment_writer> writer);
+  void remember_size();
+
+  segment_log_options options_;
+  std::unique_ptr<directory_lock> lock_;
+  std::shared_ptr<segment_files> files_;
+  log_index index_;
+  std::unique_ptr<segment_writer> writer_;
+  bool must_roll_ = false;
+  block_index synced_to_;
+  block_index noted_durable_;                    // the last that was written
+  std::map<std::uint64_t, std::uint64_t> sizes_; // of live files
+  std::vector<std::uint64_t> doomed_; // without rows; go with a release
+  recovery_report report_;
+  std::uint64_t rows_appended_ = 0;
+  std::uint64_t rows_repeated_ = 0;
+};
+
+} // namespace sluice

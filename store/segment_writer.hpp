@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "store/segment_files.hpp"
+#include "store/segment_format.hpp"
+
+namespace sluice {
+
+/// A block with what stands beside it in its batch.
+struct block_to_write {
+  block_ptr block;
+  block_index index;
+  timestamp resolved;
+};
+
+/// Writes one segment file, from its header on.
+class segment_writer {
+public:
+  struct start {
+    std::uint64_t number = 0;
+    block_index first;
+    manifest listing;                    ///< Its first batch.
+    std::optional<block_to_write> block; ///< Its second one.
+    block_index durable;
+    /// The file shows whole and durable or not at all. Slow.
+    bool atomically = false;
+  };
+
+  /// Makes the file and registers it with `files`.
+  /// @error log_io, disk_full; if even the file's deletion failed, it counts
+  ///        for recovery: write no more rows to an older one.
+  [[nodiscard]] static expected<segment_writer>
+  create(std::shared_ptr<segment_files> files, const start& how);
+
+  /// @returns Where it lies. @error log_io, disk_full; nothing is written then
+  [[nodiscard]] expected<block_location> append(const block_to_write& block,
+                                                block_index durable);
+  /// @param listing May be null. @param last The last block.
+  [[nodiscard]] status mark(const manifest* listing, block_index last,
+                            block_index durable);
+
+  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
+  [[nodiscard]] std::uint64_t size() const noexcept { return offset_; }
+  /// Where `start::block` lies.
+  [[nodiscard]] const block_location& first_block() const noexcept {
+    return first_block_;
+  }
+  /// Whether an earlier failure left the file in doubt: begin another one.
+  [[nodiscard]] bool broken() const;
+
+private:
+  // A batch as the parts of one write.
+  struct encoded {
+    std::string header;
+    std::string front; // end marks, or the manifest
+    std::string_view rows;
+    std::uint64_t padding = 0;
+    std::uint64_t sum = 0;
+    std::uint64_t payload = 0;
+    void append_to(std::vector<std::string_view>& parts) const;
+  };
+
+  segment_writer(std::shared_ptr<segment_files> files, std::uint64_t number);
+  [[nodiscard]] encoded encode_batch(batch_header header, std::string front,
+                                     std::string_view rows,
+                                     std::uint64_t at) const;
+  [[nodiscard]] encoded encode_block(const block_to_write& block,
+                                     block_index durable,
+                                     std::uint64_t at) const;
+  [[nodiscard]] encoded encode_mark(const manifest* listing, block_index last,
+                                    block_index durable,
+                                    std::uint64_t at) const;
+  [[nodiscard]] status write(const encoded& batch);
+  [[nodiscard]] status write_start(const start& how, const std::string& path);
+
+  std::shared_ptr<segment_files> files_;
+  std::shared_ptr<open_file> file_;
+  std::uint64_t number_ = 0;
+  std::uint64_t offset_ = 0;
+  std::uint64_t sum_ = 0; // of the batch before
+  block_location first_block_;
+  bool broken_ = false;
+};
+
+} // namespace sluice

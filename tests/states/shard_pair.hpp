@@ -1,0 +1,537 @@
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "actors/collector_shard_state.hpp"
+#include "actors/dispatcher_shard_state.hpp"
+
+namespace sluice::test {
+
+/// Portable random numbers: the same on every machine.
+class dice {
+public:
+  explicit dice(std::uint64_t seed) : state_{seed} {
+    // nop
+  }
+  /// Uniform in [0, n).
+  std::uint64_t roll(std::uint64_t n) {
+    state_ += 0x9E3779B97F4A7C15ULL;
+    auto x = state_;
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
+    return (x ^ (x >> 31)) % n;
+  }
+  bool percent(std::uint64_t p) { return roll(100) < p; }
+
+private:
+  std::uint64_t state_;
+};
+
+/// Encodes one row: table `table`, cursor (commit, start, position).
+inline void add_row(row_block_builder& to, std::uint64_t table,
+                    row_cursor cursor, std::uint64_t version = 1,
+                    std::size_t payload = 16) {
+  auto text = std::string(payload, 'x');
+  auto values = std::vector<value_view>{
+    value_view::of_integer(static_cast<std::int64_t>(cursor.commit_ts.value)),
+    value_view::of_text(text)};
+  to.add({{table}, cursor, row_op::insert, false, {version}, 0}, {true, false},
+         {}, values);
+}
+
+inline table_schema schema_of(std::uint64_t table, std::uint64_t version,
+                              std::uint64_t from) {
+  return {{table},
+          "t" + std::to_string(table),
+          {version},
+          {from},
+          {{"id", "INTEGER", 1}, {"v", "TEXT", 0}}};
+}
+
+/// A dispatcher shard and a collector shard with a store, a schema store and
+/// a sink that are small models, joined by queues that a test empties in any
+/// order. Checks the invariants after every step.
+class shard_pair {
+public:
+  static constexpr feed_id feed{1};
+  /// One row, or one block pinned whole, may pass over the credit.
+  static constexpr std::uint64_t oversized = 8'192;
+
+  explicit shard_pair(std::uint64_t seed, std::uint64_t tables,
+                      std::uint64_t credit, std::uint64_t window)
+    : dice_{seed}, shard_{shard_options(window)}, collector_{options(credit)},
+      pinned_max_{credit + oversized} {
+    for (std::uint64_t t = 1; t <= tables; ++t) {
+      ddl_[t].push_back({schema_of(t, 1, 0), {0}, false});
+      infos_.push_back({{t}, "t" + std::to_string(t), {1}, {0}});
+    }
+    up(collector_.on_subscribe({{feed, "f", {}}}));
+    up(collector_.on_tables({feed, infos_}, now_));
+    open_sink_now();
+    down(shard_.on_schema_resolved({resolved_}));
+    progress_now();
+  }
+
+  // -- what the world does ----------------------------------------------------
+
+  /// Appends a block with rows of random tables.
+  void append(std::uint64_t rows) {
+    auto builder = row_block_builder{};
+    for (std::uint64_t i = 0; i < rows; ++i) {
+      if (i == 0 || dice_.percent(60))
+        ++ts_;
+      auto table = 1 + dice_.roll(infos_.size());
+      auto start = next_start_++;
+      auto cursor = row_cursor{{ts_}, {start}, 0};
+      add_row(builder, table, cursor, ddl_[table].back().schema.version.value,
+              8 + dice_.roll(60));
+      rows_[table].push_back(cursor);
+    }
+    builder.end();
+    log_.push_back({{log_.size() + 1}, builder.finish()});
+    if (dice_.percent(70))
+      resolve();
+  }
+  void resolve() {
+    resolved_ = {ts_};
+    ++ts_;
+    down(shard_.on_schema_resolved({resolved_}));
+  }
+  void add_ddl(std::uint64_t table) {
+    resolve(); // a DDL stands alone at its ts
+    auto version = ddl_[table].back().schema.version.value + 1;
+    auto event = ddl_event{schema_of(table, version, ts_), {ts_}, false};
+    ddl_[table].push_back(event);
+    down(shard_.on_ddl({event}));
+    ++ts_;
+  }
+  void progress_now() {
+    auto message = progress{{1}, {}, {log_.size()}, resolved_};
+    for (auto i = announced_; i < log_.size(); ++i)
+      message.blocks.push_back(log_[i]);
+    announced_ = log_.size();
+    down(shard_.on_progress(message));
+  }
+  void tick(std::chrono::milliseconds by) {
+    now_ += by;
+    down(shard_.on_tick(now_));
+    up(collector_.on_tick(now_));
+  }
+  /// A user resets a stream out of the blue: as if a gap had been seen.
+  void lose_next_down() { lose_next_down_ = true; }
+  void fail_sink() {
+    if (!writer_)
+      return;
+    written_.clear();
+    up(collector_.on_sink_failed(
+      feed, {writer_, {errc::sink_unavailable, ""}, false}, now_));
+    writer_ = {};
+  }
+  /// One queued message is handled. @returns false if there is none.
+  bool step() {
+    auto choices = std::vector<int>{};
+    if (!to_collector_.empty())
+      choices.push_back(0);
+    if (!to_shard_.empty())
+      choices.push_back(1);
+    if (!scans_.empty())
+      choices.push_back(2);
+    if (!queries_.empty())
+      choices.push_back(3);
+    if (!to_sink_.empty())
+      choices.push_back(4);
+    if (!written_.empty())
+      choices.push_back(5);
+    if (choices.empty())
+      return false;
+    switch (choices[dice_.roll(choices.size())]) {
+      case 0:
+        deliver_down();
+        break;
+      case 1:
+        deliver_up();
+        break;
+      case 2:
+        answer_scan();
+        break;
+      case 3:
+        answer_query();
+        break;
+      case 4:
+        sink_takes();
+        break;
+      default:
+        sink_commits();
+    }
+    check();
+    return true;
+  }
+  void settle() {
+    progress_now();
+    for (int round = 0; round < 400; ++round) {
+      for (int n = 0; n < 10'000 && step(); ++n)
+        ; // nop
+      if (announced_ < log_.size())
+        progress_now();
+      tick(std::chrono::milliseconds{500});
+    }
+  }
+
+  // -- what must hold ---------------------------------------------------------
+
+  void check() {
+    for (const auto& info : infos_) {
+      auto t = info.table.value;
+      const auto* stream = collector_.find(feed, info.table);
+      if (stream == nullptr)
+        continue;
+      auto effective = collector_.effective_resolved(feed, info.table);
+      // Nothing <= the effective resolved is missing.
+      auto wanted = std::upper_bound(rows_[t].begin(), rows_[t].end(),
+                                     row_cursor::end_of(effective))
+                    - rows_[t].begin();
+      CAPTURE(t);
+      CAPTURE(effective.value);
+      CAPTURE(stream->stream_epoch().value);
+      CAPTURE(stream->behind());
+      CAPTURE(stream->ready());
+      CAPTURE(stream->who().start_ts.value);
+      CAPTURE(durable_[t]);
+      CAPTURE(low_.value);
+      REQUIRE(accepted_[t] >= static_cast<std::size_t>(wanted));
+      const auto* at_shard = shard_.find(stream->who().id);
+      if (at_shard == nullptr)
+        continue;
+      auto checkpoint = shard_.checkpoint_of(stream->who().id);
+      // The checkpoint of a registration never goes back.
+      auto& before = checkpoints_[stream->who().id];
+      REQUIRE(checkpoint >= before);
+      before = checkpoint;
+      // It is durable at the target.
+      auto needed = std::upper_bound(rows_[t].begin(), rows_[t].end(),
+                                     row_cursor::end_of(checkpoint))
+                    - rows_[t].begin();
+      REQUIRE(durable_[t] >= static_cast<std::size_t>(needed));
+    }
+    auto status = collector_.status(feed);
+    REQUIRE(status.rows_below_checkpoint == 0);
+    REQUIRE(collector_.pinned_bytes() <= pinned_max_);
+  }
+  /// After everything is quiet: all rows are durable, all is known up to the
+  /// end, and the bulk protocol says what one message per stream would say.
+  void check_converged() {
+    for (const auto& info : infos_) {
+      auto t = info.table.value;
+      CAPTURE(t);
+      REQUIRE(durable_[t] == rows_[t].size());
+      CHECK(collector_.effective_resolved(feed, info.table).value
+            == resolved_.value);
+      const auto* stream = collector_.find(feed, info.table);
+      REQUIRE(stream != nullptr);
+      CHECK(shard_.checkpoint_of(stream->who().id).value == resolved_.value);
+      CHECK(stream->schema()->version == ddl_[t].back().schema.version);
+    }
+    CHECK(collector_.pinned_bytes() == 0);
+  }
+
+  dispatcher_shard_state& shard() { return shard_; }
+  collector_shard_state& collector() { return collector_; }
+  [[nodiscard]] std::size_t resets() const {
+    return collector_.status(feed).resets;
+  }
+  [[nodiscard]] std::uint64_t out_of_range() const { return out_of_range_; }
+  int loss_percent = 0;
+  bool hold_commits = false;
+
+private:
+  using down_message =
+    std::variant<ready, refused, unknown_registration, handshake, delivery,
+                 schema_change, watermark, digest>;
+  using up_message = std::variant<reset_streams, remove_dispatchers, heartbeat,
+                                  credit, digest_request>;
+
+  static dispatcher_shard_options shard_options(std::uint64_t window) {
+    auto result = dispatcher_shard_options{};
+    result.window_bytes = window;
+    return result;
+  }
+  static collector_shard_options options(std::uint64_t credit) {
+    auto result = collector_shard_options{};
+    result.credit_bytes = credit;
+    return result;
+  }
+
+  void down(dispatcher_shard_state::effects effects) {
+    for (auto& x : effects)
+      std::visit([this](auto& m) { route(m); }, x);
+  }
+  template <class Message>
+  void route(Message& m) {
+    if constexpr (std::is_same_v<Message, scan_request>)
+      scans_.push_back(m);
+    else if constexpr (std::is_same_v<Message, schema_query>)
+      queries_.push_back(m);
+    else if constexpr (std::is_same_v<Message, floor_report>)
+      take_floor(m);
+    else if constexpr (std::is_same_v<Message, progress_taken>)
+      ; // nop
+    else
+      to_collector_.emplace_back(m);
+  }
+  void up(collector_shard_state::effects effects) {
+    for (auto& x : effects) {
+      if (auto* open = std::get_if<open_channel>(&x))
+        down(shard_.on_open_channel(*open));
+      else if (auto* reg = std::get_if<register_dispatchers>(&x))
+        down(shard_.on_register(*reg, now_));
+      else if (auto* sink = std::get_if<collector_shard_state::to_sink>(&x))
+        to_sink_.push_back(*sink);
+      else if (auto* reset = std::get_if<reset_streams>(&x))
+        to_shard_.emplace_back(*reset);
+      else if (auto* remove = std::get_if<remove_dispatchers>(&x))
+        to_shard_.emplace_back(*remove);
+      else if (auto* beat = std::get_if<heartbeat>(&x))
+        to_shard_.emplace_back(*beat);
+      else if (auto* grant = std::get_if<credit>(&x))
+        to_shard_.emplace_back(*grant);
+      else if (auto* digest = std::get_if<digest_request>(&x))
+        to_shard_.emplace_back(*digest);
+    }
+  }
+  template <class Queue>
+  bool lost(Queue& queue) {
+    if (!lose_next_down_
+        && !dice_.percent(static_cast<std::uint64_t>(loss_percent)))
+      return false;
+    lose_next_down_ = false;
+    queue.pop_front();
+    return true;
+  }
+  void deliver_down() {
+    if (lost(to_collector_))
+      return;
+    auto message = std::move(to_collector_.front());
+    to_collector_.pop_front();
+    auto& c = collector_;
+    if (auto* m = std::get_if<ready>(&message))
+      up(c.on_ready(*m, now_));
+    else if (auto* m2 = std::get_if<refused>(&message))
+      up(c.on_refused(*m2, now_));
+    else if (auto* m3 = std::get_if<unknown_registration>(&message))
+      up(c.on_unknown(*m3, now_));
+    else if (auto* m4 = std::get_if<handshake>(&message))
+      up(c.on_handshake(*m4, now_));
+    else if (auto* m5 = std::get_if<delivery>(&message))
+      up(c.on_delivery(*m5, now_));
+    else if (auto* m6 = std::get_if<schema_change>(&message))
+      up(c.on_schema_change(*m6, now_));
+    else if (auto* m7 = std::get_if<watermark>(&message))
+      up(c.on_watermark(*m7, now_));
+    else if (auto* m8 = std::get_if<digest>(&message))
+      up(c.on_digest(*m8, now_));
+    note_accepted();
+  }
+  // Rows accepted are what was handed to the sink, in order, without gap.
+  void note_accepted() {
+    for (auto& x : to_sink_) {
+      auto* rows = std::get_if<write_rows>(&x.message);
+      if (rows == nullptr || !noted_.insert({rows->writer, rows->batch}).second)
+        continue;
+      for (const auto& item : rows->items) {
+        for (std::uint32_t i = 0; i < item.count; ++i) {
+          auto row = item.block->grouped(item.first + i);
+          auto t = row.table().value;
+          REQUIRE(item.schema->version == row.schema());
+          REQUIRE(accepted_[t] < rows_[t].size());
+          REQUIRE(row.cursor() == rows_[t][accepted_[t]]);
+          ++accepted_[t];
+        }
+      }
+    }
+  }
+  void deliver_up() {
+    if (lost(to_shard_))
+      return;
+    auto message = std::move(to_shard_.front());
+    to_shard_.pop_front();
+    if (auto* m = std::get_if<reset_streams>(&message))
+      down(shard_.on_reset(*m));
+    else if (auto* m2 = std::get_if<remove_dispatchers>(&message))
+      down(shard_.on_remove(*m2));
+    else if (auto* m3 = std::get_if<heartbeat>(&message))
+      down(shard_.on_heartbeat(*m3));
+    else if (auto* m4 = std::get_if<credit>(&message))
+      down(shard_.on_credit(*m4));
+    else if (auto* m5 = std::get_if<digest_request>(&message))
+      down(shard_.on_digest_request(*m5));
+  }
+  void answer_scan() {
+    auto request = scans_.front();
+    scans_.pop_front();
+    auto answer = scan_answer{request.scan, request.store, {}};
+    for (const auto& entry : request.entries) {
+      auto result = scan_result{entry, {}, request.to, errc::none, {}, {}};
+      auto floor = floors_[entry.table.value];
+      if (entry.after < row_cursor::end_of(floor)) {
+        ++out_of_range_;
+        result.failure = errc::out_of_range;
+        result.lower = floor;
+      } else {
+        read(entry, request.to, result);
+      }
+      answer.results.push_back(std::move(result));
+    }
+    down(shard_.on_scan_answer(answer));
+  }
+  void read(const scan_entry& entry, block_index to, scan_result& result) {
+    std::uint64_t bytes = 0;
+    for (const auto& x : log_) {
+      if (x.index > to)
+        break;
+      for (const auto& run : x.block->runs()) {
+        if (run.table != entry.table || run.last_cursor <= entry.after)
+          continue;
+        if (bytes > entry.bytes_max) {
+          result.complete_to = x.index.previous();
+          return;
+        }
+        auto first = run.first;
+        while (x.block->grouped(first).cursor() <= entry.after)
+          ++first;
+        auto count = run.first + run.count - first;
+        result.rows.push_back({x.block, first, count});
+        bytes += run.bytes;
+      }
+    }
+  }
+  void answer_query() {
+    auto query = queries_.front();
+    if (query.at > resolved_)
+      return; // waits, as the schema store's promise does
+    queries_.pop_front();
+    auto answer = schema_answer{query, {}, {}, errc::none};
+    for (const auto& event : ddl_[query.table.value]) {
+      if (event.ts <= query.at)
+        answer.schema = event.schema;
+      else
+        answer.later.push_back(event);
+    }
+    down(shard_.on_schema_answer(answer));
+  }
+  void sink_takes() {
+    auto x = to_sink_.front();
+    to_sink_.pop_front();
+    if (auto* rows = std::get_if<write_rows>(&x.message)) {
+      if (rows->writer != writer_)
+        return;
+      written_.push_back(*rows);
+      if (dice_.percent(50))
+        up(collector_.on_released(feed, {writer_, rows->batch}));
+    } else if (auto* mark = std::get_if<store_watermark>(&x.message)) {
+      if (mark->writer == writer_)
+        asked_low_ = mark->ts;
+      if (written_.empty())
+        sink_commits();
+    } else {
+      open_sink_now();
+    }
+  }
+  void sink_commits() {
+    if (hold_commits || !writer_)
+      return;
+    auto batch = std::uint64_t{0};
+    for (const auto& rows : written_) {
+      batch = rows.batch;
+      for (const auto& item : rows.items) {
+        positions_[item.after.table.value] = item.after;
+        durable_[item.after.table.value] += item.count;
+      }
+    }
+    written_.clear();
+    low_ = std::max(low_, asked_low_);
+    if (batch == 0)
+      batch = last_batch_;
+    last_batch_ = batch;
+    up(collector_.on_durable(feed, {writer_, batch, low_}));
+  }
+  void open_sink_now() {
+    std::erase_if(to_sink_, [](const auto& x) {
+      return std::holds_alternative<open_sink>(x.message);
+    });
+    written_.clear();
+    last_batch_ = 0;
+    asked_low_ = low_;
+    writer_ = writer_count_.next();
+    writer_count_ = writer_;
+    auto opened = sink_opened{writer_, {}, low_};
+    for (const auto& [t, position] : positions_)
+      opened.positions.push_back(position);
+    for (auto& [t, n] : accepted_)
+      n = durable_[t]; // the rest comes again
+    up(collector_.on_sink_opened(feed, opened, now_));
+  }
+  void take_floor(const floor_report& x) {
+    auto excepted = std::set<std::uint64_t>{};
+    for (const auto& e : x.exceptions) {
+      excepted.insert(e.table.value);
+      floors_[e.table.value] = std::max(floors_[e.table.value], e.floor);
+    }
+    for (const auto& info : infos_)
+      if (!excepted.contains(info.table.value))
+        floors_[info.table.value] = std::max(floors_[info.table.value],
+                                             x.floor);
+  }
+
+  dice dice_;
+  dispatcher_shard_state shard_;
+  collector_shard_state collector_;
+  std::chrono::milliseconds now_{0};
+
+  // the log
+  std::vector<table_info> infos_;
+  std::map<std::uint64_t, std::vector<ddl_event>> ddl_;
+  std::map<std::uint64_t, std::vector<row_cursor>> rows_;
+  std::vector<indexed_block> log_;
+  std::size_t announced_ = 0;
+  std::uint64_t ts_ = 1;
+  std::uint64_t next_start_ = 1;
+  timestamp resolved_;
+  std::map<std::uint64_t, timestamp> floors_;
+  std::uint64_t out_of_range_ = 0;
+
+  // queues
+  std::deque<down_message> to_collector_;
+  std::deque<up_message> to_shard_;
+  std::deque<scan_request> scans_;
+  std::deque<schema_query> queries_;
+  std::deque<collector_shard_state::to_sink> to_sink_;
+  bool lose_next_down_ = false;
+
+  // the sink
+  incarnation writer_;
+  incarnation writer_count_;
+  std::vector<write_rows> written_;
+  std::map<std::uint64_t, table_position> positions_;
+  timestamp low_;
+  timestamp asked_low_;
+  std::uint64_t last_batch_ = 0;
+
+  // what was seen
+  std::map<std::uint64_t, std::size_t> accepted_;
+  std::map<std::uint64_t, std::size_t> durable_;
+  std::set<std::pair<incarnation, std::uint64_t>> noted_;
+  std::map<registration_id, timestamp> checkpoints_;
+  std::uint64_t pinned_max_;
+};
+
+} // namespace sluice::test
