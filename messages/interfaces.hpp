@@ -64,6 +64,8 @@ using event_store_actor = caf::typed_actor<
   caf::reacts_to<feeds_loaded>,
   // From SERVICE.
   caf::reacts_to<feed_removed>,
+  // From SOURCE: a table's name, before its first rows.
+  caf::reacts_to<table_declared>,
   // From DISK: results of what blocks.
   caf::reacts_to<blocks_read>, caf::reacts_to<log_synced>,
   // INTERNAL: time to sync, to release, to store floors.

@@ -68,7 +68,11 @@ public:
     std::uint32_t rows = 0;
   };
   [[nodiscard]] std::optional<partial_block> partial() const noexcept;
-  /// Forgets every block after `last_closed()` and begins `next_segment`.
+  /// The last block without open rows, should the source start over. Above
+  /// `last_closed()` when a transaction ends inside of the next block.
+  [[nodiscard]] block_index keep_to() const noexcept;
+  /// Forgets every block after `keep_to()` and begins `next_segment`. What is
+  /// complete of a partial block must be added again.
   void cut_open(std::uint64_t next_segment);
 
   // -- reading ----------------------------------------------------------------
@@ -110,6 +114,7 @@ private:
   struct held_block {
     block_ptr block; // null: read it at `at`
     block_location at;
+    timestamp resolved;
   };
   struct segment_entry {
     std::uint64_t number = 0;

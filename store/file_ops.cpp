@@ -1,0 +1,158 @@
+#include "store/file_ops.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace sluice {
+
+int file_ops::open(const char* path, int flags, mode_t mode) {
+  return ::open(path, flags, mode);
+}
+
+ssize_t file_ops::pwritev(int fd, const iovec* parts, int count, off_t at) {
+  return ::pwritev(fd, parts, count, at);
+}
+
+ssize_t file_ops::pread(int fd, void* to, std::size_t size, off_t at) {
+  return ::pread(fd, to, size, at);
+}
+
+int file_ops::fdatasync(int fd) {
+  return ::fdatasync(fd);
+}
+
+int file_ops::fsync(int fd) {
+  return ::fsync(fd);
+}
+
+int file_ops::ftruncate(int fd, off_t size) {
+  return ::ftruncate(fd, size);
+}
+
+int file_ops::rename(const char* from, const char* to) {
+  return ::rename(from, to);
+}
+
+int file_ops::unlink(const char* path) {
+  return ::unlink(path);
+}
+
+tl::unexpected<error> system_failure(std::string_view action,
+                                     const std::string& path) {
+  auto number = errno;
+  auto code = number == ENOSPC || number == EDQUOT ? errc::disk_full
+                                                   : errc::log_io;
+  return fail(code, path + ": " + std::string{action} + ": "
+                      + std::generic_category().message(number));
+}
+
+// -- open_file ----------------------------------------------------------------
+
+open_file::open_file(std::shared_ptr<file_ops> ops, std::string path, int fd)
+  : ops_{std::move(ops)}, path_{std::move(path)}, fd_{fd} {
+  // nop
+}
+
+expected<std::shared_ptr<open_file>>
+open_file::open(std::shared_ptr<file_ops> ops, std::string path, int flags) {
+  auto fd = ops->open(path.c_str(), flags | O_CLOEXEC, 0644);
+  if (fd < 0)
+    return system_failure("open", path);
+  return std::shared_ptr<open_file>(
+    new open_file(std::move(ops), std::move(path), fd));
+}
+
+open_file::~open_file() {
+  ::close(fd_);
+}
+
+status open_file::write(std::vector<std::string_view> parts, std::uint64_t at) {
+  auto vectors = std::vector<iovec>{};
+  for (const auto& part : parts)
+    if (!part.empty())
+      vectors.push_back({const_cast<char*>(part.data()), part.size()});
+  std::size_t first = 0;
+  while (first < vectors.size()) {
+    auto written = ops_->pwritev(fd_, vectors.data() + first,
+                                 static_cast<int>(vectors.size() - first),
+                                 static_cast<off_t>(at));
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written < 0)
+      return system_failure("write", path_);
+    if (written == 0) {
+      errno = EIO; // would loop for ever
+      return system_failure("write", path_);
+    }
+    auto left = static_cast<std::size_t>(written);
+    at += left;
+    while (first < vectors.size() && left >= vectors[first].iov_len)
+      left -= vectors[first++].iov_len;
+    if (left > 0) {
+      vectors[first].iov_base = static_cast<char*>(vectors[first].iov_base)
+                                + left;
+      vectors[first].iov_len -= left;
+    }
+  }
+  return {};
+}
+
+expected<std::string> open_file::read(std::uint64_t at,
+                                      std::uint64_t size) const {
+  auto result = std::string(size, '\0');
+  std::uint64_t done = 0;
+  while (done < size) {
+    auto count = ops_->pread(fd_, result.data() + done, size - done,
+                             static_cast<off_t>(at + done));
+    if (count < 0 && errno == EINTR)
+      continue;
+    if (count < 0)
+      return system_failure("read", path_);
+    if (count == 0)
+      return fail(errc::log_corrupt,
+                  path_ + ": ends at byte " + std::to_string(at + done));
+    done += static_cast<std::uint64_t>(count);
+  }
+  return result;
+}
+
+expected<std::uint64_t> open_file::size() const {
+  struct ::stat info = {};
+  if (::fstat(fd_, &info) != 0)
+    return system_failure("stat", path_);
+  return static_cast<std::uint64_t>(info.st_size);
+}
+
+status open_file::sync_data() {
+  if (ops_->fdatasync(fd_) != 0)
+    return system_failure("sync", path_);
+  return {};
+}
+
+status open_file::sync_all() {
+  if (ops_->fsync(fd_) != 0)
+    return system_failure("sync", path_);
+  return {};
+}
+
+status open_file::truncate(std::uint64_t size) {
+  if (ops_->ftruncate(fd_, static_cast<off_t>(size)) != 0)
+    return system_failure("truncate", path_);
+  return {};
+}
+
+status sync_directory(const std::shared_ptr<file_ops>& ops,
+                      const std::string& path) {
+  auto directory = open_file::open(ops, path, O_RDONLY | O_DIRECTORY);
+  if (!directory)
+    return tl::unexpected{std::move(directory.error())};
+  return (*directory)->sync_all();
+}
+
+} // namespace sluice

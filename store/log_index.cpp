@@ -1,0 +1,259 @@
+#include "store/log_index.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace sluice {
+
+// -- growing ------------------------------------------------------------------
+
+void log_index::begin_segment(std::uint64_t number, block_index first) {
+  // An empty one has nothing to say but its number.
+  if (!segments_.empty() && segments_.back().blocks.empty())
+    segments_.pop_back();
+  segments_.push_back({number, first, {}, {}});
+}
+
+void log_index::add(const block_summary& summary, block_ptr block,
+                    const block_location& at, timestamp resolved) {
+  auto& segment = segments_.back();
+  auto index = segment.end();
+  for (const auto& share : summary.tables) {
+    tables_[share.table].push_back(
+      {index, share.first, share.last, share.bytes});
+    auto& highest = segment.highest[share.table];
+    highest = std::max(highest, share.last.commit_ts);
+  }
+  ++stats_.blocks;
+  if (block != nullptr) {
+    stats_.memory_bytes += block->footprint();
+    if (stats_.memory_bytes == block->footprint())
+      oldest_held_ = index;
+  }
+  segment.blocks.push_back({std::move(block), at, resolved});
+  last_cursor_ = summary.last;
+  if (summary.complete > 0) {
+    state_.complete_to = summary.complete_to;
+    marked_ = index;
+    marked_rows_ = summary.complete;
+  }
+  if (summary.closed())
+    state_.last_closed = index;
+  note_resolved(resolved);
+  let_go_of_old();
+}
+
+void log_index::note_resolved(timestamp resolved) {
+  pending_resolved_ = std::max(pending_resolved_, resolved);
+  if (!open())
+    state_.resolved = std::max(state_.resolved, pending_resolved_);
+}
+
+void log_index::restore(const log_state& state) {
+  state_.last_closed = std::max(state_.last_closed, state.last_closed);
+  state_.complete_to = std::max(state_.complete_to, state.complete_to);
+  state_.resolved = std::max(state_.resolved, state.resolved);
+  last_cursor_ = std::max(last_cursor_, state_.complete_to);
+}
+
+void log_index::let_go_of_old() {
+  while (stats_.memory_bytes > memory_bytes_max_) {
+    // Released segments leave gaps between the indices.
+    auto segment = std::upper_bound(
+      segments_.begin(), segments_.end(), oldest_held_,
+      [](block_index i, const auto& x) { return i < x.end(); });
+    auto index = std::max(oldest_held_, segment->first);
+    auto& held = segment->blocks[index.value - segment->first.value];
+    forget_held(held);
+    held.block.reset();
+    oldest_held_ = index.next();
+  }
+}
+
+void log_index::forget_held(const held_block& block) noexcept {
+  if (block.block != nullptr)
+    stats_.memory_bytes -= block.block->footprint();
+}
+
+// -- the open tail ------------------------------------------------------------
+
+std::optional<log_index::partial_block> log_index::partial() const noexcept {
+  if (marked_ > state_.last_closed)
+    return partial_block{marked_, marked_rows_};
+  return {};
+}
+
+block_index log_index::keep_to() const noexcept {
+  return partial() ? marked_.previous() : state_.last_closed;
+}
+
+void log_index::cut_open(std::uint64_t next_segment) {
+  auto cut = keep_to();
+  while (!segments_.empty() && segments_.back().end() > cut.next()) {
+    auto& segment = segments_.back();
+    auto keep = cut < segment.first ? 0 : cut.value - segment.first.value + 1;
+    for (auto i = keep; i < segment.blocks.size(); ++i) {
+      forget_held(segment.blocks[i]);
+      --stats_.blocks;
+    }
+    segment.blocks.resize(keep);
+    cut_tables(segment, cut);
+    if (keep > 0)
+      break;
+    segments_.pop_back();
+  }
+  // Blocks that stay but are not closed yet still promise what they said.
+  pending_resolved_ = state_.resolved;
+  for (auto i = state_.last_closed.next(); i <= cut; i = i.next()) {
+    const auto& x = segments_[find(i)];
+    pending_resolved_ = std::max(pending_resolved_,
+                                 x.blocks[i.value - x.first.value].resolved);
+  }
+  begin_segment(next_segment, cut.next());
+  last_cursor_ = state_.complete_to;
+  marked_ = {};
+  marked_rows_ = 0;
+}
+
+void log_index::cut_tables(segment_entry& from, block_index cut) {
+  for (auto i = from.highest.begin(); i != from.highest.end();) {
+    auto& entries = tables_[i->first];
+    while (!entries.empty() && entries.back().index > cut)
+      entries.pop_back();
+    if (!entries.empty() && entries.back().index >= from.first) {
+      i->second = entries.back().last.commit_ts;
+      ++i;
+    } else {
+      if (entries.empty())
+        tables_.erase(i->first);
+      i = from.highest.erase(i);
+    }
+  }
+}
+
+// -- reading ------------------------------------------------------------------
+
+block_index log_index::last() const noexcept {
+  return segments_.empty() ? block_index{} : segments_.back().end().previous();
+}
+
+row_cursor log_index::appended_to() const noexcept {
+  if (!state_.resolved)
+    return state_.complete_to;
+  return std::max(state_.complete_to, row_cursor::end_of(state_.resolved));
+}
+
+scan_plan log_index::plan_scan(table_id table, row_cursor after, block_index to,
+                               std::uint64_t bytes_max) const {
+  auto result = scan_plan{{}, std::min(to, last())};
+  auto found = tables_.find(table);
+  if (found == tables_.end())
+    return result;
+  const auto& entries = found->second;
+  auto entry = std::partition_point(
+    entries.begin(), entries.end(),
+    [&](const table_entry& x) { return x.last <= after; });
+  std::uint64_t bytes = 0;
+  for (; entry != entries.end() && entry->index <= to; ++entry) {
+    if (!result.pieces.empty() && entry->bytes > bytes_max - bytes) {
+      result.complete_to = entry->index.previous();
+      break;
+    }
+    bytes = std::min(bytes_max, bytes + entry->bytes);
+    result.pieces.push_back(piece(entry->index));
+  }
+  return result;
+}
+
+std::size_t log_index::find(block_index index) const {
+  auto after = std::upper_bound(
+    segments_.begin(), segments_.end(), index,
+    [](block_index i, const segment_entry& x) { return i < x.first; });
+  return static_cast<std::size_t>(after - segments_.begin()) - 1;
+}
+
+scan_piece log_index::piece(block_index index) const {
+  const auto& segment = segments_[find(index)];
+  const auto& held = segment.blocks[index.value - segment.first.value];
+  return {index, held.block, held.at};
+}
+
+std::vector<table_id> log_index::tables() const {
+  auto result = std::vector<table_id>{};
+  for (const auto& entry : tables_)
+    result.push_back(entry.first);
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+std::vector<segment_range> log_index::segments() const {
+  auto result = std::vector<segment_range>{};
+  for (const auto& x : segments_)
+    result.push_back({x.number, x.first, x.end().previous()});
+  return result;
+}
+
+// -- shrinking ----------------------------------------------------------------
+
+std::vector<std::uint64_t>
+log_index::releasable(const std::function<timestamp(table_id)>& floor_of,
+                      block_index up_to) const {
+  auto floors = std::unordered_map<table_id, timestamp>{};
+  auto below_floor = [&](const auto& entry) {
+    auto [i, is_new] = floors.try_emplace(entry.first);
+    if (is_new)
+      i->second = floor_of(entry.first);
+    return entry.second <= i->second;
+  };
+  auto result = std::vector<std::uint64_t>{};
+  for (const auto& segment : segments_)
+    if (segment.number != segments_.back().number
+        && segment.end().previous() <= up_to
+        && std::all_of(segment.highest.begin(), segment.highest.end(),
+                       below_floor))
+      result.push_back(segment.number);
+  return result;
+}
+
+released log_index::release(const std::vector<std::uint64_t>& segments) {
+  auto result = released{segments, {}};
+  auto tables = std::set<table_id>{};
+  auto kept = std::deque<segment_entry>{};
+  for (auto& segment : segments_) {
+    if (!std::binary_search(segments.begin(), segments.end(), segment.number)) {
+      kept.push_back(std::move(segment));
+      continue;
+    }
+    for (const auto& entry : segment.highest)
+      tables.insert(entry.first);
+    forget_tables(segment);
+    for (const auto& block : segment.blocks)
+      forget_held(block);
+    stats_.blocks -= segment.blocks.size();
+    ++stats_.segments_removed;
+  }
+  segments_ = std::move(kept);
+  result.tables.assign(tables.begin(), tables.end());
+  return result;
+}
+
+void log_index::forget_tables(const segment_entry& from) {
+  auto before = [](const table_entry& x, block_index i) { return x.index < i; };
+  for (const auto& entry : from.highest) {
+    auto& entries = tables_[entry.first];
+    auto first = std::lower_bound(entries.begin(), entries.end(), from.first,
+                                  before);
+    auto last = std::lower_bound(first, entries.end(), from.end(), before);
+    entries.erase(first, last);
+    if (entries.empty())
+      tables_.erase(entry.first);
+  }
+}
+
+log_stats log_index::stats() const {
+  auto result = stats_;
+  result.segments = segments_.size();
+  return result;
+}
+
+} // namespace sluice

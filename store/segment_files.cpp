@@ -1,0 +1,188 @@
+#include "store/segment_files.hpp"
+
+#include <cerrno>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+namespace sluice {
+
+namespace {
+
+// Descriptors of files that are only read; the oldest is closed first.
+constexpr std::size_t readers_max = 64;
+
+} // namespace
+
+std::string segment_path(const std::string& directory, std::uint64_t segment) {
+  return fmt::format("{}/{:020}.seg", directory, segment);
+}
+
+segment_files::segment_files(std::shared_ptr<file_ops> ops,
+                             std::string directory, const store_uuid& uuid)
+  : ops_{std::move(ops)}, directory_{std::move(directory)}, uuid_{uuid} {
+  // nop
+}
+
+// -- log_disk -----------------------------------------------------------------
+
+expected<block_ptr> segment_files::read(const block_location& at) {
+  auto file = reader(at.segment);
+  if (!file)
+    return tl::unexpected{std::move(file.error())};
+  auto damaged = [&](const std::string& what) {
+    return fail(
+      errc::log_corrupt,
+      fmt::format("{}: byte {}: {}", (*file)->path(), at.offset, what));
+  };
+  if (at.size < batch_header_size)
+    return damaged("location without a batch");
+  auto head = (*file)->read(at.offset, batch_header_size);
+  if (!head)
+    return tl::unexpected{std::move(head.error())};
+  auto place = batch_place{uuid_, at.segment, at.offset};
+  auto header = decode_batch_header(*head, place);
+  if (!header)
+    return damaged(header.error().detail);
+  if (header->kind != batch_kind::rows
+      || header->payload_size != at.size - batch_header_size)
+    return damaged("another batch than expected");
+  auto payload = (*file)->read(at.offset + batch_header_size,
+                               header->payload_size);
+  if (!payload)
+    return tl::unexpected{std::move(payload.error())};
+  if (!payload_is_intact(*header, place, *payload))
+    return damaged("checksum of the rows");
+  auto result = decode_rows(*header, std::move(*payload));
+  if (!result)
+    return damaged(result.error().detail);
+  return result;
+}
+
+status segment_files::sync(const sync_order& order) {
+  for (auto segment : order.segments)
+    if (auto done = sync_one(segment); !done)
+      return done;
+  return {};
+}
+
+status segment_files::sync_one(std::uint64_t segment) {
+  auto file = entry{};
+  {
+    auto guard = std::lock_guard{mutex_};
+    auto found = entries_.find(segment);
+    if (found == entries_.end())
+      return {}; // removed meanwhile: nobody needs it
+    file = found->second;
+  }
+  if (file.failed)
+    return fail(errc::log_io, path(segment) + ": a sync failed before");
+  if (file.writer == nullptr)
+    return {};
+  if (auto done = file.writer->sync_data(); !done)
+    return failed(segment, std::move(done.error()));
+  if (!file.named)
+    if (auto done = sync_names(); !done)
+      return failed(segment, std::move(done.error()));
+  return {};
+}
+
+status segment_files::failed(std::uint64_t segment, error why) {
+  auto guard = std::lock_guard{mutex_};
+  if (auto found = entries_.find(segment); found != entries_.end())
+    found->second.failed = true;
+  return fail(errc::log_io, std::move(why.detail));
+}
+
+status segment_files::sync_names() {
+  auto unnamed = std::vector<std::uint64_t>{};
+  {
+    auto guard = std::lock_guard{mutex_};
+    for (const auto& [segment, file] : entries_)
+      if (!file.named)
+        unnamed.push_back(segment);
+  }
+  if (unnamed.empty())
+    return {};
+  if (auto done = sync_directory(ops_, directory_); !done)
+    return done;
+  auto guard = std::lock_guard{mutex_};
+  for (auto segment : unnamed)
+    if (auto found = entries_.find(segment); found != entries_.end())
+      found->second.named = true;
+  return {};
+}
+
+status segment_files::remove(const std::vector<std::uint64_t>& segments) {
+  if (segments.empty())
+    return {};
+  auto newest = std::uint64_t{0};
+  {
+    auto guard = std::lock_guard{mutex_};
+    if (!entries_.empty())
+      newest = entries_.rbegin()->first;
+  }
+  // A restart must find the manifest without these files, or it would take
+  // them for lost.
+  if (auto done = sync_one(newest); !done)
+    return done;
+  auto result = status{};
+  for (auto segment : segments) {
+    auto name = path(segment);
+    if (ops_->unlink(name.c_str()) != 0 && errno != ENOENT) {
+      if (result)
+        result = system_failure("remove", name);
+      continue;
+    }
+    auto guard = std::lock_guard{mutex_};
+    entries_.erase(segment);
+    readers_.erase(segment);
+  }
+  return result;
+}
+
+// -- for the engine -----------------------------------------------------------
+
+expected<std::shared_ptr<open_file>>
+segment_files::reader(std::uint64_t segment) {
+  auto guard = std::lock_guard{mutex_};
+  auto found = entries_.find(segment);
+  if (found == entries_.end())
+    return fail(errc::out_of_range, path(segment) + " was removed");
+  if (found->second.writer != nullptr)
+    return found->second.writer;
+  if (auto open = readers_.find(segment); open != readers_.end())
+    return open->second;
+  auto result = open_file::open(ops_, path(segment), O_RDONLY);
+  if (!result)
+    return result;
+  if (readers_.size() >= readers_max)
+    readers_.erase(readers_.begin());
+  readers_.emplace(segment, *result);
+  return result;
+}
+
+void segment_files::add(std::uint64_t segment,
+                        std::shared_ptr<open_file> writer, bool named) {
+  auto guard = std::lock_guard{mutex_};
+  entries_[segment] = {std::move(writer), named, false};
+}
+
+void segment_files::settle(std::uint64_t segment) {
+  auto guard = std::lock_guard{mutex_};
+  if (auto found = entries_.find(segment); found != entries_.end())
+    found->second.writer = nullptr;
+}
+
+bool segment_files::has_failed(std::uint64_t segment) const {
+  auto guard = std::lock_guard{mutex_};
+  auto found = entries_.find(segment);
+  return found != entries_.end() && found->second.failed;
+}
+
+std::string segment_files::path(std::uint64_t segment) const {
+  return segment_path(directory_, segment);
+}
+
+} // namespace sluice

@@ -1,0 +1,223 @@
+#include "store/segment_log.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "store/segment_directory.hpp"
+
+namespace sluice {
+
+segment_log::segment_log(segment_log_options options)
+  : options_{std::move(options)}, index_{options_.tail_bytes_max} {
+  if (options_.ops == nullptr)
+    options_.ops = std::make_shared<file_ops>();
+}
+
+segment_log::~segment_log() = default;
+
+// -- appending ----------------------------------------------------------------
+
+expected<block_ptr> segment_log::append(block_ptr block, timestamp resolved) {
+  auto admitted = admit(block, appended_to(), index_.last_cursor());
+  if (!admitted)
+    return admitted;
+  auto rows = block == nullptr ? 0 : block->rows();
+  if (*admitted == nullptr) {
+    rows_repeated_ += rows;
+    index_.note_resolved(resolved);
+    return admitted;
+  }
+  if ((*admitted)->bytes().size() + (*admitted)->ends().size() * 4 > UINT32_MAX)
+    return fail(errc::malformed, "a block of 4 GiB");
+  auto full = index_.last_segment_has_blocks()
+              && writer_->size() >= options_.segment_bytes;
+  if (full || must_roll_ || writer_->broken())
+    if (auto done = roll(); !done)
+      return tl::unexpected{std::move(done.error())};
+  auto at = writer_->append({*admitted, last().next(), resolved}, synced_to_);
+  if (!at)
+    return tl::unexpected{std::move(at.error())};
+  noted_durable_ = synced_to_;
+  remember_size();
+  rows_repeated_ += rows - (*admitted)->rows();
+  rows_appended_ += (*admitted)->rows();
+  index_.add(summarize(**admitted), *admitted, *at, resolved);
+  return admitted;
+}
+
+manifest segment_log::listing() const {
+  auto result = manifest{index_.state(), index_.segments()};
+  std::erase_if(result.segments,
+                [](const segment_range& x) { return x.last < x.first; });
+  return result;
+}
+
+manifest segment_log::listing_without_open() const {
+  auto result = listing();
+  auto cut = index_.keep_to();
+  for (auto& x : result.segments)
+    x.last = std::min(x.last, cut);
+  std::erase_if(result.segments,
+                [](const segment_range& x) { return x.last < x.first; });
+  return result;
+}
+
+// Makes `writer` the one that is written to.
+status segment_log::use(expected<segment_writer> writer) {
+  // Part of the new file may exist and count, see segment_writer::create.
+  must_roll_ = !writer;
+  if (!writer)
+    return tl::unexpected{std::move(writer.error())};
+  writer_ = std::make_unique<segment_writer>(std::move(*writer));
+  noted_durable_ = synced_to_;
+  remember_size();
+  return {};
+}
+
+void segment_log::remember_size() {
+  sizes_[writer_->number()] = writer_->size();
+}
+
+status segment_log::roll() {
+  // At most one name is not durable at any time, so names become durable in
+  // order and recovery may take a missing one for damage.
+  if (auto done = files_->sync_names(); !done)
+    return done;
+  auto old = writer_->number();
+  auto first = last().next();
+  auto how = segment_writer::start{old + 1, first,      listing(),
+                                   {},      synced_to_, false};
+  if (auto done = use(segment_writer::create(files_, how)); !done)
+    return done;
+  if (!index_.last_segment_has_blocks())
+    doomed_.push_back(old);
+  index_.begin_segment(old + 1, first);
+  return {};
+}
+
+// The complete rows of the last closed part that share a block with open ones.
+expected<block_ptr> segment_log::complete_part() {
+  auto partial = index_.partial();
+  if (!partial)
+    return block_ptr{};
+  auto piece = index_.piece(partial->index);
+  if (piece.block == nullptr) {
+    auto read = files_->read(piece.location);
+    if (!read)
+      return read;
+    piece.block = std::move(*read);
+  }
+  return slice(piece.block, 0, partial->rows);
+}
+
+status segment_log::abandon_open() {
+  if (!index_.open())
+    return {};
+  auto rest = complete_part();
+  if (!rest)
+    return tl::unexpected{std::move(rest.error())};
+  if (auto done = files_->sync_names(); !done)
+    return done;
+  auto first = index_.keep_to().next();
+  auto durable = std::min(synced_to_, index_.keep_to());
+  auto number = writer_->number() + 1;
+  auto how = segment_writer::start{number, first,   listing_without_open(),
+                                   {},     durable, false};
+  if (*rest != nullptr) {
+    // The old copy stops counting with the new manifest.
+    how.block = block_to_write{*rest, first, resolved()};
+    how.atomically = true;
+  }
+  if (auto done = use(segment_writer::create(files_, how)); !done)
+    return done;
+  for (const auto& range : index_.segments())
+    if (range.first >= first)
+      doomed_.push_back(range.number);
+  index_.cut_open(number);
+  synced_to_ = durable;
+  if (*rest != nullptr)
+    index_.add(summarize(**rest), *rest, writer_->first_block(), resolved());
+  return {};
+}
+
+// -- syncing ------------------------------------------------------------------
+
+sync_order segment_log::begin_sync() {
+  auto result = sync_order{{}, last()};
+  for (const auto& range : index_.segments())
+    if (range.last >= range.first && range.last > synced_to_)
+      result.segments.push_back(range.number);
+  return result;
+}
+
+void segment_log::synced(const sync_order& order) {
+  if (order.segments.empty())
+    return;
+  auto ranges = index_.segments();
+  auto through = order.through;
+  // Indices may have been given out again since the order was made, but only
+  // in later segments.
+  for (const auto& range : ranges)
+    if (range.number > order.segments.back()) {
+      through = std::min(through, range.first.previous());
+      break;
+    }
+  synced_to_ = std::max(synced_to_, std::min(through, last()));
+  for (auto number : order.segments)
+    for (const auto& range : ranges)
+      if (range.number == number && number != writer_->number()
+          && range.last <= synced_to_)
+        files_->settle(number);
+  // A mark for recovery: without later batches it could not tell that these
+  // were durable. It need not be durable itself, and its failure is harmless.
+  if (synced_to_ == last() && noted_durable_ < synced_to_
+      && !writer_->broken()) {
+    if (writer_->mark(nullptr, last(), synced_to_))
+      noted_durable_ = synced_to_;
+    remember_size();
+  }
+}
+
+// -- releasing ----------------------------------------------------------------
+
+released
+segment_log::release(const std::function<timestamp(table_id)>& floor_of) {
+  // Only what is durable: recovery may then take everything older for durable.
+  auto up_to = std::min(last_closed(), synced_to_);
+  auto numbers = index_.releasable(floor_of, up_to);
+  if (numbers.empty() && doomed_.empty())
+    return {};
+  if (writer_->broken() && !roll())
+    return {};
+  auto rest = listing();
+  // The file that the mark stands in goes on behind it.
+  std::erase_if(rest.segments, [&](const segment_range& x) {
+    return x.number == writer_->number()
+           || std::binary_search(numbers.begin(), numbers.end(), x.number);
+  });
+  // The files go only after this is durable: see segment_files::remove.
+  if (!writer_->mark(&rest, last(), synced_to_))
+    return {};
+  noted_durable_ = synced_to_;
+  remember_size();
+  auto result = index_.release(numbers);
+  result.segments.insert(result.segments.end(), doomed_.begin(), doomed_.end());
+  doomed_.clear();
+  std::sort(result.segments.begin(), result.segments.end());
+  for (auto number : result.segments)
+    sizes_.erase(number);
+  return result;
+}
+
+log_stats segment_log::stats() const {
+  auto result = index_.stats();
+  result.rows_appended = rows_appended_;
+  result.rows_repeated = rows_repeated_;
+  result.bytes_cut = report_.bytes_cut;
+  for (const auto& entry : sizes_)
+    result.disk_bytes += entry.second;
+  return result;
+}
+
+} // namespace sluice

@@ -1,0 +1,117 @@
+#include <algorithm>
+#include <utility>
+
+#include <fcntl.h>
+
+#include "store/segment_directory.hpp"
+#include "store/segment_log.hpp"
+#include "store/segment_scan.hpp"
+
+/// Opening a segment log. Nothing is changed before the new segment with its
+/// manifest is durable; what is deleted afterwards does not count any more. So
+/// recovery may be killed anywhere and starts over.
+namespace sluice {
+
+expected<std::unique_ptr<segment_log>>
+segment_log::open(segment_log_options options) {
+  auto begin = std::chrono::steady_clock::now();
+  auto result = std::unique_ptr<segment_log>(
+    new segment_log(std::move(options)));
+  if (auto done = result->recover(); !done)
+    return tl::unexpected{std::move(done.error())};
+  result->report_.took = std::chrono::steady_clock::now() - begin;
+  return result;
+}
+
+status segment_log::recover() {
+  auto& directory = options_.directory;
+  auto lock = directory_lock::take(options_.ops, directory);
+  if (!lock)
+    return tl::unexpected{std::move(lock.error())};
+  lock_ = std::move(*lock);
+  auto numbers = list_segments(options_.ops, directory);
+  if (!numbers)
+    return tl::unexpected{std::move(numbers.error())};
+  auto uuid = store_identity(options_.ops, directory, numbers->empty());
+  if (!uuid)
+    return tl::unexpected{std::move(uuid.error())};
+  files_ = std::make_shared<segment_files>(options_.ops, directory, *uuid);
+  auto found = std::vector<scanned_segment>{};
+  for (auto number : *numbers) {
+    auto file = open_file::open(options_.ops, files_->path(number), O_RDONLY);
+    if (!file)
+      return tl::unexpected{std::move(file.error())};
+    auto scanned = scan_segment(**file, number, *uuid);
+    if (!scanned)
+      return tl::unexpected{std::move(scanned.error())};
+    sizes_[number] = scanned->size;
+    found.push_back(std::move(*scanned));
+  }
+  auto verdict = judge(found);
+  if (!verdict)
+    return tl::unexpected{std::move(verdict.error())};
+  return start_after(*verdict, numbers->empty() ? 1 : numbers->back() + 1);
+}
+
+namespace {
+
+// What a killed process wrote may be in the page cache only.
+status sync_file(const std::shared_ptr<file_ops>& ops,
+                 const std::string& path) {
+  auto file = open_file::open(ops, path, O_RDONLY);
+  if (!file)
+    return tl::unexpected{std::move(file.error())};
+  return (*file)->sync_all();
+}
+
+} // namespace
+
+status segment_log::start_after(const recovery_verdict& verdict,
+                                std::uint64_t number) {
+  for (const auto& segment : verdict.kept) {
+    auto path = files_->path(segment.range.number);
+    if (auto done = sync_file(options_.ops, path); !done)
+      return done;
+    files_->add(segment.range.number, nullptr, true);
+    index_.begin_segment(segment.range.number, segment.range.first);
+    for (const auto* batch : segment.blocks)
+      index_.add(
+        batch->summary, nullptr,
+        {segment.range.number, batch->offset,
+         batch_header_size + std::uint64_t{batch->header.payload_size}},
+        batch->header.resolved);
+  }
+  for (const auto* batch : verdict.manifests)
+    index_.restore(batch->listing->state);
+  auto before = std::max(index_.last(), index_.keep_to());
+  auto first = index_.keep_to().next();
+  auto rest = complete_part();
+  if (!rest)
+    return tl::unexpected{std::move(rest.error())};
+  auto how = segment_writer::start{
+    number, first, listing_without_open(), {}, first.previous(), true};
+  if (*rest != nullptr)
+    how.block = block_to_write{*rest, first, resolved()};
+  if (auto done = use(segment_writer::create(files_, how)); !done)
+    return done;
+  report_.bytes_cut = verdict.bytes_cut;
+  for (auto i = first; i <= before; i = i.next())
+    report_.bytes_cut += index_.piece(i).location.size;
+  auto dropped = verdict.dropped;
+  for (const auto& segment : verdict.kept)
+    if (segment.range.first >= first)
+      dropped.push_back(segment.range.number);
+  index_.cut_open(number);
+  if (*rest != nullptr)
+    index_.add(summarize(**rest), *rest, writer_->first_block(), resolved());
+  synced_to_ = last();
+  report_.segments = index_.segments().size() - (*rest == nullptr ? 1 : 0);
+  report_.blocks = index_.stats().blocks;
+  for (auto i : dropped) {
+    sizes_.erase(i);
+    files_->add(i, nullptr, true);
+  }
+  return files_->remove(dropped);
+}
+
+} // namespace sluice

@@ -1,0 +1,218 @@
+// A disk that fails, at each of its calls in turn.
+
+#include <atomic>
+#include <cerrno>
+#include <functional>
+
+#include "tests/store/log_fixture.hpp"
+
+using namespace log_test;
+
+namespace {
+
+enum class fault { io_error, full, half_write, interrupted };
+
+// Lets the call number `fail_at` fail, or all from that one on.
+class failing_ops : public file_ops {
+public:
+  int fail_at = 0; // 0: none
+  bool sticky = false;
+  fault kind = fault::io_error;
+  bool only_syncs = false;
+  std::atomic<int> calls{0};
+
+  int open(const char* path, int flags, mode_t mode) override {
+    return fails() ? -1 : file_ops::open(path, flags, mode);
+  }
+  ssize_t pwritev(int fd, const iovec* parts, int count, off_t at) override {
+    if (!fails())
+      return file_ops::pwritev(fd, parts, count, at);
+    // Part of it reaches the file all the same.
+    auto first = parts[0];
+    first.iov_len = (first.iov_len + 1) / 2;
+    auto written = file_ops::pwritev(fd, &first, 1, at);
+    if (kind == fault::half_write)
+      return written;
+    set_error();
+    return -1;
+  }
+  ssize_t pread(int fd, void* to, std::size_t size, off_t at) override {
+    return fails() ? -1 : file_ops::pread(fd, to, size, at);
+  }
+  int fdatasync(int fd) override {
+    return fails(true) ? -1 : file_ops::fdatasync(fd);
+  }
+  int fsync(int fd) override { return fails(true) ? -1 : file_ops::fsync(fd); }
+  int ftruncate(int fd, off_t size) override {
+    return fails() ? -1 : file_ops::ftruncate(fd, size);
+  }
+  int rename(const char* from, const char* to) override {
+    return fails() ? -1 : file_ops::rename(from, to);
+  }
+  int unlink(const char* path) override {
+    return fails() ? -1 : file_ops::unlink(path);
+  }
+
+private:
+  bool fails(bool is_sync = false) {
+    if (only_syncs && !is_sync)
+      return false;
+    auto n = ++calls;
+    auto hit = fail_at != 0 && (sticky ? n >= fail_at : n == fail_at);
+    if (hit)
+      set_error();
+    return hit;
+  }
+  void set_error() const {
+    errno = kind == fault::full          ? ENOSPC
+            : kind == fault::interrupted ? EINTR
+                                         : EIO;
+  }
+};
+
+using numbers = std::vector<std::uint64_t>;
+
+// A short life of a log; what it says is done goes into `acknowledged`.
+struct life {
+  std::shared_ptr<failing_ops> ops;
+  numbers acknowledged;
+  std::uint64_t durable = 0;
+
+  void run(const std::string& directory) {
+    auto opened = segment_log::open({directory, 5000, 1000, ops});
+    if (!opened)
+      return;
+    auto& log = **opened;
+    for (std::uint64_t ts = 1; ts <= 14; ++ts) {
+      append(log, ts);
+      if (ts % 5 == 0 && sync(log))
+        durable = log.synced_to().value;
+      if (ts == 8 || ts == 11) {
+        auto open = log.append(
+          block_of({{1, 1000 + ts, false}, {1, 2000 + ts, false}}), {0});
+        if (open && !log.abandon_open())
+          return; // its source would start over: see below
+      }
+      if (ts == 12) {
+        auto gone = log.release(
+          [](table_id x) { return timestamp{x.value == 2 ? 6U : 0U}; });
+        (void) log.disk()->remove(gone.segments);
+      }
+      check(log);
+    }
+  }
+
+  void append(segment_log& log, std::uint64_t ts) {
+    auto rows = block_of(
+      {{1, ts, true, std::string(400, 'a')}, {2, ts, true, "x", 1}});
+    auto done = log.append(rows, {0});
+    if (!done) {
+      REQUIRE((done.error().code == errc::log_io
+               || done.error().code == errc::disk_full));
+      done = log.append(rows, {0}); // The source tries again.
+    }
+    if (done)
+      acknowledged.push_back(ts);
+  }
+
+  // Reads of what is in memory or on a disk that works again.
+  void check(segment_log& log) {
+    auto fail_at = std::exchange(ops->fail_at, 0);
+    CHECK(scan(log, 1) == acknowledged);
+    ops->fail_at = fail_at;
+  }
+};
+
+} // namespace
+
+TEST_CASE("whichever call fails, what was acknowledged is there") {
+  auto kind = fault::io_error;
+  auto sticky = false;
+  SUBCASE("once, an error of the device") {
+    // nop
+  }
+  SUBCASE("from then on, an error of the device") {
+    sticky = true;
+  }
+  SUBCASE("once, a full disk") {
+    kind = fault::full;
+  }
+  SUBCASE("from then on, a full disk") {
+    kind = fault::full;
+    sticky = true;
+  }
+  SUBCASE("once, a write that stops half way") {
+    kind = fault::half_write;
+  }
+  auto calls = 0; // known after the first round, without a fault
+  for (auto fail_at = 0; fail_at <= calls; ++fail_at) {
+    CAPTURE(fail_at);
+    auto directory = temporary_directory{};
+    auto now = life{std::make_shared<failing_ops>(), {}, 0};
+    now.ops->fail_at = fail_at;
+    now.ops->sticky = sticky;
+    now.ops->kind = kind;
+    now.run(directory.path("log"));
+    calls = std::max(calls, now.ops->calls.load());
+    auto log = segment_log::open({directory.path("log")});
+    INFO((log ? "" : to_string(log.error())));
+    REQUIRE(log.has_value());
+    REQUIRE(scan(**log, 1) == now.acknowledged);
+    REQUIRE((*log)->last().value >= now.durable);
+    REQUIRE((*log)->last() == (*log)->last_closed());
+  }
+  CHECK(calls > 40);
+}
+
+TEST_CASE(
+  "a full disk is told as such and the log goes on when there is room") {
+  auto directory = temporary_directory{};
+  auto ops = std::make_shared<failing_ops>();
+  auto log = open_segments(directory.path(), 1U << 20, 0, ops);
+  REQUIRE(log->append(block_of({{1, 1}}), {0}).has_value());
+  ops->kind = fault::full;
+  ops->sticky = true;
+  ops->fail_at = ops->calls + 1;
+  auto failed = log->append(block_of({{1, 2}}), {0});
+  REQUIRE_FALSE(failed.has_value());
+  CHECK(failed.error().code == errc::disk_full);
+  CHECK(log->last() == block_index{1});
+  CHECK(log->appended_to() == cursor(1));
+  ops->fail_at = 0;
+  REQUIRE(log->append(block_of({{1, 2}}), {0}).has_value());
+  CHECK(scan(*log, 1) == numbers{1, 2});
+}
+
+TEST_CASE("after a device error the log goes on in another file") {
+  auto directory = temporary_directory{};
+  auto ops = std::make_shared<failing_ops>();
+  auto log = open_segments(directory.path(), 1U << 20, 0, ops);
+  REQUIRE(log->append(block_of({{1, 1}}), {0}).has_value());
+  ops->fail_at = ops->calls + 1;
+  CHECK_FALSE(log->append(block_of({{1, 2}}), {0}).has_value());
+  REQUIRE(log->append(block_of({{1, 2}}), {0}).has_value());
+  CHECK(log->stats().segments == 2);
+  CHECK(scan(*log, 1) == numbers{1, 2});
+  REQUIRE(sync(*log).has_value());
+  log.reset();
+  CHECK(scan(*open_segments(directory.path()), 1) == numbers{1, 2});
+}
+
+TEST_CASE("a sync that failed once is not believed the second time") {
+  auto directory = temporary_directory{};
+  auto ops = std::make_shared<failing_ops>();
+  auto log = open_segments(directory.path(), 1U << 20, 0, ops);
+  REQUIRE(log->append(block_of({{1, 1}}), {0}).has_value());
+  ops->only_syncs = true;
+  ops->fail_at = ops->calls + 1;
+  for (int i = 0; i < 3; ++i) {
+    auto done = sync(*log);
+    REQUIRE_FALSE(done.has_value());
+    CHECK(done.error().code == errc::log_io);
+  }
+  CHECK(log->synced_to() == block_index{0});
+  // Rows go elsewhere, reads go on.
+  REQUIRE(log->append(block_of({{1, 2}}), {0}).has_value());
+  CHECK(log->stats().segments == 2);
+  CHECK(scan(*log, 1) == numbers{1, 2});
+}

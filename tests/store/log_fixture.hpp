@@ -1,0 +1,144 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include "messages/row.hpp"
+#include "store/log_engine.hpp"
+#include "store/memory_log.hpp"
+#include "store/segment_log.hpp"
+
+/// What the tests of logs share.
+namespace log_test {
+
+namespace fs = std::filesystem;
+using namespace sluice;
+
+/// A directory that is gone at the end.
+class temporary_directory {
+public:
+  temporary_directory() {
+    static int counter = 0;
+    // In memory if possible: a kill loses nothing there either, and a sync
+    // takes no time.
+    auto memory = fs::path{"/dev/shm"};
+    auto in_memory = ::access(memory.c_str(), W_OK) == 0;
+    path_ = (in_memory ? memory : fs::temp_directory_path())
+            / ("sluice_log_" + std::to_string(::getpid()) + "_"
+               + std::to_string(++counter));
+    fs::remove_all(path_);
+    fs::create_directories(path_);
+  }
+  temporary_directory(const temporary_directory&) = delete;
+  temporary_directory& operator=(const temporary_directory&) = delete;
+  ~temporary_directory() { fs::remove_all(path_); }
+
+  [[nodiscard]] std::string path(const std::string& name = "") const {
+    return name.empty() ? path_.string() : (path_ / name).string();
+  }
+
+private:
+  fs::path path_;
+};
+
+/// One row as the tests write it down.
+struct row {
+  std::uint64_t table = 1;
+  std::uint64_t ts = 0;
+  bool end = true; ///< An end mark follows it.
+  std::string text = "x";
+  std::uint64_t position = 0;
+};
+
+inline row_cursor cursor(std::uint64_t ts, std::uint64_t position = 0) {
+  return {{ts}, {ts}, position};
+}
+
+inline block_ptr block_of(const std::vector<row>& rows) {
+  auto builder = row_block_builder{};
+  for (const auto& x : rows) {
+    auto header = row_header{
+      {x.table}, cursor(x.ts, x.position), row_op::insert, false, {1}, 0};
+    auto values = std::vector{
+      value_view::of_integer(static_cast<std::int64_t>(x.ts)),
+      value_view::of_text(x.text)};
+    builder.add(header, {true, false}, {}, values);
+    if (x.end)
+      builder.end();
+  }
+  return builder.finish();
+}
+
+/// The block of a piece, read from disk if need be.
+inline block_ptr load(log_engine& log, const scan_piece& piece) {
+  if (piece.block != nullptr)
+    return piece.block;
+  auto result = log.disk()->read(piece.location);
+  INFO((result ? "" : to_string(result.error())));
+  REQUIRE(result.has_value());
+  return *result;
+}
+
+/// Timestamps (or ts.position) of all rows of `table` after `after`.
+inline std::vector<std::uint64_t> scan(log_engine& log, std::uint64_t table,
+                                       row_cursor after = {},
+                                       std::uint64_t bytes_max = 1U << 30) {
+  auto result = std::vector<std::uint64_t>{};
+  auto done = block_index{};
+  while (done < log.last()) {
+    auto plan = log.plan_scan({table}, after, log.last(), bytes_max);
+    REQUIRE(plan.complete_to <= log.last());
+    for (const auto& piece : plan.pieces) {
+      auto block = load(log, piece);
+      for (std::size_t i = 0; i < block->rows(); ++i) {
+        auto x = block->row(i);
+        if (x.table().value == table && x.cursor() > after) {
+          result.push_back(x.commit_ts().value);
+          after = x.cursor();
+        }
+      }
+    }
+    REQUIRE(plan.complete_to > done);
+    done = plan.complete_to;
+  }
+  return result;
+}
+
+inline status sync(log_engine& log) {
+  auto order = log.begin_sync();
+  auto done = log.disk()->sync(order);
+  if (done)
+    log.synced(order);
+  return done;
+}
+
+inline std::unique_ptr<segment_log>
+open_segments(const std::string& directory,
+              std::uint64_t segment_bytes = 64U << 20,
+              std::uint64_t tail_bytes_max = 64U << 20,
+              std::shared_ptr<file_ops> ops = nullptr) {
+  auto result = segment_log::open(
+    {directory, segment_bytes, tail_bytes_max, std::move(ops)});
+  INFO((result ? "" : to_string(result.error())));
+  REQUIRE(result.has_value());
+  return std::move(*result);
+}
+
+/// Files of segments, ascending.
+inline std::vector<std::string> segment_files_of(const std::string& directory) {
+  auto result = std::vector<std::string>{};
+  for (const auto& x : fs::directory_iterator{directory})
+    if (x.path().extension() == ".seg")
+      result.push_back(x.path().string());
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+} // namespace log_test

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "messages/row.hpp"
+#include "messages/schema.hpp"
+
+/// Blocks and schemas with numbers that are easy to read.
+namespace sluice::test {
+
+/// A row of table `table`, committed at `ts`; or an end mark.
+struct sample {
+  std::uint64_t table = 0; ///< 0: an end mark.
+  std::uint64_t ts = 0;
+  std::uint64_t position = 0;
+};
+
+inline constexpr sample end_mark{};
+
+inline block_ptr block_of(std::initializer_list<sample> rows) {
+  auto result = row_block_builder{};
+  for (const auto& x : rows) {
+    if (x.table == 0) {
+      result.end();
+      continue;
+    }
+    auto id = value_view::of_integer(static_cast<std::int64_t>(x.ts));
+    auto header = row_header{};
+    header.table = {x.table};
+    header.cursor = {{x.ts}, {x.ts}, x.position};
+    header.schema = {1};
+    result.add(header, {true}, {}, {&id, 1});
+  }
+  return result.finish();
+}
+
+/// The commit_ts of all rows, in order.
+inline std::vector<std::uint64_t> times(const block_ptr& block) {
+  auto result = std::vector<std::uint64_t>{};
+  for (std::size_t i = 0; block != nullptr && i < block->rows(); ++i)
+    result.push_back(block->row(i).commit_ts().value);
+  return result;
+}
+
+inline ddl_event ddl(std::uint64_t table, std::uint64_t version,
+                     std::uint64_t ts) {
+  auto schema = table_schema{{table},
+                             "t" + std::to_string(table),
+                             {version},
+                             {ts},
+                             {{"id", "integer", 1}}};
+  return {std::move(schema), {ts}, false};
+}
+
+} // namespace sluice::test
