@@ -1,0 +1,130 @@
+#include "actors/disk.hpp"
+
+#include <charconv>
+
+#include <caf/typed_event_based_actor.hpp>
+
+#include "messages/type_ids.hpp"
+
+namespace sluice {
+
+namespace {
+
+using pointer = disk_actor::stateful_pointer<disk_data>;
+
+std::string log_name(partition_id partition) {
+  return "log:" + std::to_string(partition.value);
+}
+
+std::string lost_key(table_id table) {
+  return "lost:" + std::to_string(table.value);
+}
+
+blocks_read read(disk_data& data, const read_blocks& message) {
+  auto result = blocks_read{message.ticket, {}, {}};
+  for (const auto& at : message.at) {
+    auto block = data.log->read(at);
+    if (!block && !result.failure)
+      result.failure = block.error();
+    result.blocks.push_back(block ? std::move(*block) : nullptr);
+  }
+  return result;
+}
+
+log_synced sync(disk_data& data, const sync_log& message) {
+  auto done = data.log->sync(message.order);
+  return {message.order, done ? error{} : done.error()};
+}
+
+// Null when this service keeps no notes.
+expected<checkpoint_store*> notes(disk_data& data) {
+  if (data.options.directory.empty())
+    return nullptr;
+  if (!data.notes) {
+    auto opened = checkpoint_store::open(data.options.directory);
+    if (!opened)
+      return tl::unexpected{std::move(opened.error())};
+    data.notes.emplace(std::move(*opened));
+  }
+  return &*data.notes;
+}
+
+status note_lost(disk_data& data, const std::vector<table_position>& lost) {
+  auto store = notes(data);
+  if (!store)
+    return tl::unexpected{std::move(store.error())};
+  if (*store == nullptr)
+    return {};
+  for (const auto& x : lost) {
+    auto done = (*store)->set_note(log_name(data.options.partition),
+                                   lost_key(x.table),
+                                   std::to_string(x.checkpoint.value));
+    if (!done)
+      return done;
+  }
+  return {};
+}
+
+// The note first: a file must not be missed without a reason that is known.
+// What fails is tried again with the next files.
+void remove(disk_data& data, const remove_segments& message) {
+  auto& undone = data.undone;
+  undone.segments.insert(undone.segments.end(), message.segments.begin(),
+                         message.segments.end());
+  undone.lost.insert(undone.lost.end(), message.lost.begin(),
+                     message.lost.end());
+  if (note_lost(data, undone.lost)) {
+    undone.lost.clear();
+    if (data.log->remove(undone.segments))
+      undone.segments.clear();
+  }
+}
+
+// A floor that could not be stored is covered by the next one: floors rise.
+void store(disk_data& data, const feed_floor& floor) {
+  auto store = notes(data);
+  if (store && *store != nullptr)
+    (void) (*store)->store_floor(floor);
+}
+
+} // namespace
+
+disk_actor::behavior_type disk(disk_actor::stateful_pointer<disk_data> self,
+                               disk_options options,
+                               std::shared_ptr<log_disk> log) {
+  self->state.options = std::move(options);
+  self->state.log = std::move(log);
+  auto reply = [self](auto&& message) {
+    auto to = caf::actor_cast<event_store_actor>(self->current_sender());
+    if (to != nullptr)
+      self->send(to, std::move(message));
+  };
+  return {
+    [=](const read_blocks& message) { reply(read(self->state, message)); },
+    [=](const sync_log& message) { reply(sync(self->state, message)); },
+    [=](const remove_segments& message) { remove(self->state, message); },
+    [=](const store_floor& message) { store(self->state, message.floor); },
+  };
+}
+
+expected<std::vector<table_floor>> lost_rows(checkpoint_store& notes,
+                                             partition_id partition) {
+  auto tables = notes.tables();
+  if (!tables)
+    return tl::unexpected{std::move(tables.error())};
+  auto result = std::vector<table_floor>{};
+  for (const auto& table : *tables) {
+    auto note = notes.note(log_name(partition), lost_key(table.id));
+    if (!note)
+      return tl::unexpected{std::move(note.error())};
+    if (!*note)
+      continue;
+    auto lost = timestamp{};
+    std::from_chars((*note)->data(), (*note)->data() + (*note)->size(),
+                    lost.value);
+    result.push_back({table.id, lost});
+  }
+  return result;
+}
+
+} // namespace sluice

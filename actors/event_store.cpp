@@ -1,0 +1,215 @@
+#include "actors/event_store.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include <caf/typed_event_based_actor.hpp>
+
+#include "messages/type_ids.hpp"
+
+namespace sluice {
+
+namespace {
+
+using pointer = event_store_actor::stateful_pointer<event_store_data>;
+
+std::chrono::milliseconds now(pointer self) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+    self->clock().now().time_since_epoch());
+}
+
+log_position position(const log_engine& engine) {
+  return {engine.last(), engine.last_closed(), engine.synced_to(),
+          engine.appended_to(), engine.resolved()};
+}
+
+std::vector<planned_scan> plan(const log_engine& engine,
+                               const std::vector<scan_wish>& wishes) {
+  auto result = std::vector<planned_scan>{};
+  for (const auto& wish : wishes) {
+    auto found = engine.plan_scan(wish.table, wish.after, wish.to,
+                                  wish.bytes_max);
+    auto planned = planned_scan{{}, found.complete_to};
+    for (auto& x : found.pieces)
+      planned.pieces.push_back({x.index, std::move(x.block), x.location});
+    result.push_back(std::move(planned));
+  }
+  return result;
+}
+
+void perform_all(pointer self, event_store_state::effects effects);
+
+/// Carries out what the state decided. The only place that sends, and that
+/// changes the engine.
+struct perform {
+  pointer self;
+
+  // -- the engine: its answer goes back to the state at once ------------------
+
+  void operator()(call_append& x) const {
+    auto done = engine().append(x.block, x.resolved);
+    auto failure = done ? error{} : done.error();
+    then(core().on_appended(x, done ? std::move(*done) : nullptr, failure,
+                            position(engine()), now(self)));
+  }
+  void operator()(call_abandon&) const {
+    auto done = engine().abandon_open();
+    if (done)
+      self->state.source = caf::actor_cast<source_actor>(
+        self->current_sender());
+    then(core().on_abandoned(done ? error{} : done.error(), position(engine()),
+                             now(self)));
+  }
+  void operator()(call_begin_sync&) const {
+    then(core().on_sync_begun(engine().begin_sync()));
+  }
+  void operator()(call_synced& x) const {
+    engine().synced(x.order);
+    then(core().on_synced(position(engine()), now(self)));
+  }
+  void operator()(call_release&) const {
+    auto gone = engine().release(
+      [this](table_id table) { return core().floor_of(table); });
+    then(core().on_released(std::move(gone.segments), gone.tables));
+  }
+  void operator()(plan_scans& x) const {
+    then(core().on_planned(x.ticket, plan(engine(), x.wishes), now(self)));
+  }
+
+  // -- messages ---------------------------------------------------------------
+
+  void operator()(source_attached& x) const { answer_source(std::move(x)); }
+  void operator()(rows_appended& x) const { answer_source(std::move(x)); }
+  void operator()(append_failed& x) const { answer_source(std::move(x)); }
+  void operator()(source_confirmed& x) const {
+    if (self->state.source != nullptr)
+      self->send(self->state.source, x);
+  }
+  void operator()(send_progress& x) const {
+    self->send(self->state.shards[x.shard], std::move(x.message));
+  }
+  void operator()(answer_scan& x) const {
+    self->send(self->state.shards[x.shard], std::move(x.message));
+  }
+  void operator()(read_blocks& x) const {
+    self->send(self->state.disk, std::move(x));
+  }
+  void operator()(sync_log& x) const {
+    self->send(self->state.disk, std::move(x));
+  }
+  void operator()(remove_segments& x) const {
+    self->send(self->state.disk, std::move(x));
+  }
+  void operator()(store_floor& x) const {
+    self->send(self->state.disk, std::move(x));
+  }
+  void operator()(wake_store& x) const {
+    self->delayed_send(self, x.delay, tick{});
+  }
+
+private:
+  event_store_state& core() const { return self->state.core; }
+  log_engine& engine() const { return *self->state.engine; }
+  void then(event_store_state::effects effects) const {
+    perform_all(self, std::move(effects));
+  }
+  template <class Message>
+  void answer_source(Message message) const {
+    auto to = caf::actor_cast<source_actor>(self->current_sender());
+    if (to != nullptr)
+      self->send(to, std::move(message));
+  }
+};
+
+void perform_all(pointer self, event_store_state::effects effects) {
+  for (auto& effect : effects)
+    std::visit(perform{self}, effect);
+}
+
+// The number of the shard that sent the present message.
+std::size_t sender_shard(pointer self) {
+  auto& shards = self->state.shards;
+  auto sender = caf::actor_cast<dispatcher_shard_actor>(self->current_sender());
+  auto found = std::find(shards.begin(), shards.end(), sender);
+  if (found != shards.end())
+    return static_cast<std::size_t>(found - shards.begin());
+  if (sender != nullptr)
+    self->monitor(sender);
+  shards.push_back(sender);
+  return shards.size() - 1;
+}
+
+void on_down(pointer self, const caf::actor_addr& source) {
+  for (std::size_t i = 0; i < self->state.shards.size(); ++i)
+    if (self->state.shards[i] == source)
+      self->state.core.on_shard_gone(i);
+}
+
+store_status status_of(const event_store_data& data) {
+  auto result = data.core.status();
+  auto stats = data.engine->stats();
+  result.rows = stats.rows_appended;
+  result.rows_repeated = stats.rows_repeated;
+  result.disk_bytes = stats.disk_bytes;
+  result.memory_bytes = stats.memory_bytes;
+  result.segments = stats.segments;
+  result.segments_removed = stats.segments_removed;
+  return result;
+}
+
+} // namespace
+
+event_store_actor::behavior_type
+event_store(event_store_actor::stateful_pointer<event_store_data> self,
+            event_store_options options, std::shared_ptr<log_engine> engine,
+            disk_actor disk) {
+  auto& data = self->state;
+  data.core = event_store_state{options};
+  data.engine = std::move(engine);
+  data.disk = std::move(disk);
+  self->set_down_handler(
+    [=](const caf::down_msg& x) { on_down(self, x.source); });
+  perform_all(self, data.core.on_opened(position(*data.engine), now(self)));
+  return {
+    [=](const attach_source& message) {
+      perform_all(self, self->state.core.on_attach_source(message));
+    },
+    [=](const append_rows& message) {
+      perform_all(self, self->state.core.on_append(message, now(self)));
+    },
+    [=](const attach_shard&) {
+      perform_all(self, self->state.core.on_attach_shard(sender_shard(self)));
+    },
+    [=](const progress_taken& message) {
+      perform_all(
+        self, self->state.core.on_progress_taken(sender_shard(self), message));
+    },
+    [=](scan_request& message) {
+      perform_all(self, self->state.core.on_scan_request(sender_shard(self),
+                                                         std::move(message)));
+    },
+    [=](const floor_report& message) {
+      perform_all(self, self->state.core.on_floor_report(message, now(self)));
+    },
+    [=](const feeds_loaded& message) {
+      perform_all(self, self->state.core.on_feeds_loaded(message, now(self)));
+    },
+    [=](const feed_removed& message) {
+      perform_all(self,
+                  self->state.core.on_feed_removed(message.feed, now(self)));
+    },
+    [=](const table_declared& message) { self->state.core.on_table(message); },
+    [=](const blocks_read& message) {
+      perform_all(self, self->state.core.on_blocks_read(message, now(self)));
+    },
+    [=](const log_synced& message) {
+      perform_all(self, self->state.core.on_log_synced(message));
+    },
+    [=](const tick&) {
+      perform_all(self, self->state.core.on_tick(now(self)));
+    },
+    [=](const store_status_query&) { return status_of(self->state); },
+  };
+}
+
+} // namespace sluice

@@ -1,0 +1,198 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "actors/log_scan_state.hpp"
+#include "actors/retention_state.hpp"
+#include "messages/append.hpp"
+#include "messages/control.hpp"
+#include "messages/disk.hpp"
+#include "messages/scan.hpp"
+
+namespace sluice {
+
+/// When rows are announced: once the operating system has them (they survive
+/// a kill of the process), or once they survive a power cut.
+enum class durability { written, synced };
+
+struct event_store_options {
+  partition_id partition{1};
+  incarnation store{1};
+  durability level = durability::written;
+  std::size_t partitions = 1;              ///< Of the service.
+  std::size_t place = 0;                   ///< This one among them, from 0.
+  std::uint64_t window_bytes = 32U << 20U; ///< Blocks held for slow shards.
+  std::chrono::milliseconds sync_interval{50};
+  std::uint64_t sync_bytes = 16U << 20U; ///< Sync earlier after so many.
+  std::chrono::milliseconds release_interval{1000};
+};
+
+/// Where the engine stands; read from it after each call.
+struct log_position {
+  block_index last;
+  block_index last_closed;
+  block_index synced;
+  row_cursor appended_to;
+  timestamp resolved;
+};
+
+// -- calls of the engine ------------------------------------------------------
+
+/// Answered by `on_appended`.
+struct call_append {
+  std::uint64_t number = 0;
+  block_ptr block;
+  timestamp resolved;
+};
+/// Answered by `on_abandoned`.
+struct call_abandon {};
+/// Answered by `on_sync_begun`.
+struct call_begin_sync {};
+/// Answered by `on_synced`.
+struct call_synced {
+  sync_order order;
+};
+/// Answered by `on_released`.
+struct call_release {};
+
+// -- messages -----------------------------------------------------------------
+
+struct send_progress {
+  std::size_t shard = 0;
+  progress message;
+};
+
+/// A tick after `delay`.
+struct wake_store {
+  std::chrono::milliseconds delay{};
+};
+
+/// Keeps one partition: who may append, what may be announced to whom, what
+/// is confirmed, scanned and let go. A plain state machine: it sees neither
+/// the engine nor a clock; `event_store` calls the engine in its place.
+class event_store_state {
+public:
+  /// source_attached, rows_appended and append_failed answer the message
+  /// being handled; source_confirmed goes to the source attached last.
+  using effect = std::variant<
+    call_append, call_abandon, call_begin_sync, call_synced, call_release,
+    plan_scans, source_attached, rows_appended, append_failed, source_confirmed,
+    send_progress, answer_scan, read_blocks, sync_log, remove_segments,
+    store_floor, wake_store>;
+  using effects = std::vector<effect>;
+  using milliseconds = std::chrono::milliseconds;
+
+  explicit event_store_state(event_store_options options = {});
+
+  /// @pre Called once, before everything else.
+  [[nodiscard]] effects on_opened(const log_position& log, milliseconds now);
+
+  // -- the source -------------------------------------------------------------
+
+  [[nodiscard]] effects on_attach_source(const attach_source& message);
+  [[nodiscard]] effects on_abandoned(const error& failure,
+                                     const log_position& log, milliseconds now);
+  [[nodiscard]] effects on_append(const append_rows& message, milliseconds now);
+  /// @param block What went to the log; null when everything was repeated.
+  [[nodiscard]] effects on_appended(const call_append& call, block_ptr block,
+                                    const error& failure,
+                                    const log_position& log, milliseconds now);
+
+  // -- the shards -------------------------------------------------------------
+
+  [[nodiscard]] effects on_attach_shard(std::size_t shard);
+  [[nodiscard]] effects on_progress_taken(std::size_t shard,
+                                          const progress_taken& message);
+  void on_shard_gone(std::size_t shard);
+  [[nodiscard]] effects on_scan_request(std::size_t shard,
+                                        scan_request request);
+  [[nodiscard]] effects on_planned(std::uint64_t ticket,
+                                   std::vector<planned_scan> plans,
+                                   milliseconds now);
+  [[nodiscard]] effects on_blocks_read(const blocks_read& message,
+                                       milliseconds now);
+
+  // -- floors -----------------------------------------------------------------
+
+  [[nodiscard]] effects on_floor_report(const floor_report& report,
+                                        milliseconds now);
+  [[nodiscard]] effects on_feeds_loaded(const feeds_loaded& message,
+                                        milliseconds now);
+  void on_table(const table_declared& message) {
+    retention_.on_table(message.info);
+  }
+  [[nodiscard]] effects on_feed_removed(feed_id feed, milliseconds now);
+  [[nodiscard]] timestamp floor_of(table_id table) const {
+    return retention_.floor_of(table);
+  }
+  [[nodiscard]] effects on_released(std::vector<std::uint64_t> segments,
+                                    const std::vector<table_id>& tables);
+
+  // -- the disk, and time -----------------------------------------------------
+
+  [[nodiscard]] effects on_sync_begun(sync_order order);
+  [[nodiscard]] effects on_log_synced(const log_synced& message);
+  [[nodiscard]] effects on_synced(const log_position& log, milliseconds now);
+  [[nodiscard]] effects on_tick(milliseconds now);
+
+  /// Without what only the engine knows.
+  [[nodiscard]] store_status status() const;
+
+private:
+  struct shard_entry {
+    bool attached = false;
+    bool waiting = false; // for progress_taken
+    block_index sent;
+    timestamp sent_resolved;
+  };
+  // Every row <= resolved is in blocks <= index.
+  struct promise {
+    block_index index;
+    timestamp resolved;
+  };
+
+  [[nodiscard]] append_failed refuse(std::uint64_t number, errc code,
+                                     std::string detail) const;
+  [[nodiscard]] block_ptr without_promised(const block_ptr& block);
+  void accept(std::uint64_t number, timestamp resolved, effects& out);
+  void keep(block_index index, block_ptr block);
+  void advance(effects& out);
+  void raise_promises();
+  void send_progress_to(std::size_t shard, effects& out);
+  void drop_sent_blocks();
+  void confirm(effects& out);
+  void begin_sync(effects& out);
+  void schedule(effects& out, milliseconds now);
+  [[nodiscard]] effects with_schedule(log_scan_state::effects scan,
+                                      milliseconds now);
+
+  event_store_options options_;
+  retention_state retention_;
+  log_scan_state scans_;
+  log_position log_;
+  incarnation writer_;
+  std::uint64_t number_ = 0; // of the writer's last append
+  timestamp resolved_;       // promised by the source
+  std::deque<promise> promises_;
+  block_index announced_;
+  timestamp announced_resolved_;
+  timestamp durable_resolved_;
+  timestamp confirmed_;
+  std::deque<indexed_block> window_; // the log's last blocks
+  std::uint64_t window_bytes_ = 0;
+  std::vector<shard_entry> shards_;
+  bool syncing_ = false;
+  std::uint64_t unsynced_bytes_ = 0; // since the last sync began
+  std::optional<milliseconds> sync_at_;
+  std::optional<milliseconds> release_at_;
+  std::uint64_t rows_below_resolved_ = 0;
+  error failure_;
+};
+
+} // namespace sluice

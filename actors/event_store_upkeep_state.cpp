@@ -1,0 +1,136 @@
+#include <algorithm>
+
+#include "actors/event_store_state.hpp"
+
+/// The part of EVENT_STORE that is not on an event's way: floors, syncs, time.
+namespace sluice {
+
+// -- floors -------------------------------------------------------------------
+
+event_store_state::effects
+event_store_state::on_floor_report(const floor_report& report,
+                                   milliseconds now) {
+  retention_.on_floor_report(report);
+  return with_schedule({}, now);
+}
+
+event_store_state::effects
+event_store_state::on_feeds_loaded(const feeds_loaded& message,
+                                   milliseconds now) {
+  retention_.on_feeds_loaded(message);
+  return with_schedule({}, now);
+}
+
+event_store_state::effects
+event_store_state::on_feed_removed(feed_id feed, milliseconds now) {
+  retention_.on_feed_removed(feed);
+  return with_schedule({}, now);
+}
+
+event_store_state::effects
+event_store_state::on_released(std::vector<std::uint64_t> segments,
+                               const std::vector<table_id>& tables) {
+  auto lost = retention_.on_released(tables);
+  if (segments.empty())
+    return {};
+  return {remove_segments{std::move(segments), std::move(lost)}};
+}
+
+// -- syncs --------------------------------------------------------------------
+
+void event_store_state::begin_sync(effects& out) {
+  if (syncing_ || failure_ || log_.last <= log_.synced)
+    return;
+  syncing_ = true;
+  unsynced_bytes_ = 0;
+  out.push_back(call_begin_sync{});
+}
+
+event_store_state::effects event_store_state::on_sync_begun(sync_order order) {
+  if (order.segments.empty())
+    return {call_synced{std::move(order)}};
+  return {sync_log{std::move(order)}};
+}
+
+event_store_state::effects
+event_store_state::on_log_synced(const log_synced& message) {
+  if (!message.failure)
+    return {call_synced{message.order}};
+  // A failed sync proves nothing when it is repeated: what the operating
+  // system held may be gone. Nothing more is taken.
+  syncing_ = false;
+  failure_ = message.failure;
+  return {};
+}
+
+event_store_state::effects event_store_state::on_synced(const log_position& log,
+                                                        milliseconds now) {
+  syncing_ = false;
+  log_ = log;
+  auto out = effects{};
+  advance(out);
+  confirm(out);
+  if (unsynced_bytes_ >= options_.sync_bytes)
+    begin_sync(out);
+  schedule(out, now);
+  return out;
+}
+
+void event_store_state::confirm(effects& out) {
+  if (!writer_ || durable_resolved_ <= confirmed_)
+    return;
+  confirmed_ = durable_resolved_;
+  out.push_back(source_confirmed{options_.partition, confirmed_});
+}
+
+// -- time ---------------------------------------------------------------------
+
+// An idle store arms no timer at all.
+void event_store_state::schedule(effects& out, milliseconds now) {
+  auto to_sync = log_.last > log_.synced && !syncing_ && !failure_;
+  auto to_confirm = writer_ && durable_resolved_ > confirmed_;
+  if ((to_sync || to_confirm) && !sync_at_) {
+    sync_at_ = now + options_.sync_interval;
+    out.push_back(wake_store{options_.sync_interval});
+  }
+  if ((retention_.may_release() || retention_.floors_unstored())
+      && !release_at_) {
+    release_at_ = now + options_.release_interval;
+    out.push_back(wake_store{options_.release_interval});
+  }
+}
+
+event_store_state::effects event_store_state::on_tick(milliseconds now) {
+  auto out = effects{};
+  if (sync_at_ && now >= *sync_at_) {
+    sync_at_.reset();
+    confirm(out);
+    begin_sync(out);
+  }
+  if (release_at_ && now >= *release_at_) {
+    release_at_.reset();
+    for (auto& floor : retention_.take_unstored())
+      out.push_back(store_floor{std::move(floor)});
+    if (retention_.may_release()) {
+      retention_.on_release_begun();
+      out.push_back(call_release{});
+    }
+  }
+  schedule(out, now);
+  return out;
+}
+
+store_status event_store_state::status() const {
+  auto result = store_status{};
+  result.last = log_.last;
+  result.announced = announced_;
+  result.synced = log_.synced;
+  result.resolved = announced_resolved_;
+  result.rows_below_resolved = rows_below_resolved_;
+  result.scans = scans_.scans();
+  result.out_of_range = scans_.out_of_range();
+  result.failure = failure_;
+  return result;
+}
+
+} // namespace sluice

@@ -1,0 +1,144 @@
+#include "actors/log_scan_state.hpp"
+
+#include <algorithm>
+
+namespace sluice {
+
+namespace {
+
+// The rows of `table` after `after`, by full cursors: several transactions
+// may share a commit_ts.
+void append_rows_after(std::vector<scan_rows>& to, const block_ptr& block,
+                       table_id table, row_cursor after) {
+  for (const auto& run : block->runs()) {
+    if (run.table != table || run.last_cursor <= after)
+      continue;
+    auto first = run.first;
+    auto count = run.count;
+    while (count > 0) { // binary search: cursors ascend inside a run
+      auto half = count / 2;
+      if (block->grouped(first + half).cursor() <= after) {
+        first += half + 1;
+        count -= half + 1;
+      } else {
+        count = half;
+      }
+    }
+    to.push_back({block, first, run.first + run.count - first});
+  }
+}
+
+} // namespace
+
+log_scan_state::effects log_scan_state::on_request(std::size_t shard,
+                                                   scan_request request,
+                                                   const view& log,
+                                                   retention_state& floors) {
+  auto ticket = ++tickets_;
+  auto& scan = open_[ticket];
+  scan.shard = shard;
+  scan.upper = log.resolved;
+  scan.answer.scan = request.scan;
+  scan.answer.store = log.store;
+  // Indices of another incarnation say nothing.
+  auto to = request.store == log.store ? std::min(request.to, log.announced)
+                                       : log.announced;
+  auto plan = plan_scans{ticket, {}};
+  for (auto& entry : request.entries) {
+    ++scans_;
+    floors.pin(entry.table, entry.after);
+    auto result = scan_result{};
+    result.asked = entry;
+    if (floors.in_range(entry.table, entry.after)) {
+      scan.planned.push_back(scan.answer.results.size());
+      plan.wishes.push_back({entry.table, entry.after, to, entry.bytes_max});
+    } else {
+      refuse(result, floors, scan.upper);
+    }
+    scan.answer.results.push_back(std::move(result));
+  }
+  if (plan.wishes.empty())
+    return {finish(ticket, {}, floors)};
+  return {std::move(plan)};
+}
+
+log_scan_state::effects
+log_scan_state::on_planned(std::uint64_t ticket,
+                           std::vector<planned_scan> plans,
+                           retention_state& floors) {
+  auto found = open_.find(ticket);
+  if (found == open_.end())
+    return {};
+  auto& scan = found->second;
+  scan.plans = std::move(plans);
+  for (const auto& plan : scan.plans)
+    for (const auto& piece : plan.pieces)
+      // Tables of one block are often scanned together: read it once.
+      if (piece.block == nullptr
+          && std::find(scan.missing.begin(), scan.missing.end(), piece.location)
+               == scan.missing.end())
+        scan.missing.push_back(piece.location);
+  if (scan.missing.empty())
+    return {finish(ticket, {}, floors)};
+  return {read_blocks{ticket, scan.missing}};
+}
+
+log_scan_state::effects
+log_scan_state::on_blocks_read(const blocks_read& message,
+                               retention_state& floors) {
+  auto found = open_.find(message.ticket);
+  if (found == open_.end())
+    return {};
+  auto& scan = found->second;
+  for (auto& plan : scan.plans)
+    for (auto& piece : plan.pieces) {
+      if (piece.block != nullptr)
+        continue;
+      auto place = std::find(scan.missing.begin(), scan.missing.end(),
+                             piece.location)
+                   - scan.missing.begin();
+      auto i = static_cast<std::size_t>(place);
+      if (i < message.blocks.size())
+        piece.block = message.blocks[i];
+    }
+  return {finish(message.ticket, message.failure, floors)};
+}
+
+void log_scan_state::refuse(scan_result& result, const retention_state& floors,
+                            timestamp upper) {
+  ++out_of_range_;
+  result.failure = errc::out_of_range;
+  result.lower = floors.lost(result.asked.table);
+  result.upper = upper;
+}
+
+void log_scan_state::fill(open_scan& scan, std::size_t wish,
+                          const error& failure, const retention_state& floors) {
+  auto& result = scan.answer.results[scan.planned[wish]];
+  const auto& plan = scan.plans[wish];
+  auto missing = std::any_of(plan.pieces.begin(), plan.pieces.end(),
+                             [](const auto& x) { return x.block == nullptr; });
+  if (missing && failure.code == errc::out_of_range) {
+    refuse(result, floors, scan.upper);
+  } else if (missing) {
+    // Never an empty result for rows that could not be read.
+    result.failure = failure ? failure.code : errc::log_io;
+  } else {
+    result.complete_to = plan.complete_to;
+    for (const auto& piece : plan.pieces)
+      append_rows_after(result.rows, piece.block, result.asked.table,
+                        result.asked.after);
+  }
+}
+
+answer_scan log_scan_state::finish(std::uint64_t ticket, const error& failure,
+                                   retention_state& floors) {
+  auto scan = std::move(open_.extract(ticket).mapped());
+  for (std::size_t i = 0; i < scan.planned.size(); ++i)
+    fill(scan, i, failure, floors);
+  for (const auto& result : scan.answer.results)
+    floors.unpin(result.asked.table, result.asked.after);
+  return {scan.shard, std::move(scan.answer)};
+}
+
+} // namespace sluice

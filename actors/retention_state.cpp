@@ -1,0 +1,196 @@
+#include "actors/retention_state.hpp"
+
+#include <algorithm>
+
+#include "messages/partitioning.hpp"
+
+namespace sluice {
+
+namespace {
+
+// Rows > the result are what a scan after `cursor` may still read.
+timestamp pinned_floor(row_cursor cursor) {
+  return cursor.is_end() ? cursor.commit_ts : cursor.commit_ts.previous();
+}
+
+} // namespace
+
+timestamp retention_state::floors::of(table_id table) const {
+  auto found = exceptions.find(table);
+  return found == exceptions.end() ? bulk : found->second;
+}
+
+bool retention_state::floors::raise(const floors& next) {
+  auto result = floors{std::max(bulk, next.bulk), {}};
+  auto rose = result.bulk > bulk;
+  auto take = [&](table_id table) {
+    auto floor = std::max(of(table), next.of(table));
+    rose = rose || floor > of(table);
+    if (floor != result.bulk)
+      result.exceptions.emplace(table, floor);
+  };
+  for (const auto& entry : exceptions)
+    take(entry.first);
+  for (const auto& entry : next.exceptions)
+    take(entry.first);
+  *this = std::move(result);
+  return rose;
+}
+
+retention_state::retention_state(retention_options options)
+  : options_{options} {
+  // nop
+}
+
+void retention_state::on_feeds_loaded(const feeds_loaded& message) {
+  loaded_ = true;
+  floors_moved_ = true;
+  for (const auto& feed : message.feeds)
+    feeds_[feed.id].record = feed;
+  for (const auto& stored : message.floors) {
+    auto found = feeds_.find(stored.feed);
+    if (found == feeds_.end())
+      continue;
+    auto next = floors{stored.floor, {}};
+    for (const auto& x : stored.exceptions)
+      next.exceptions.emplace(x.table, x.checkpoint);
+    (void) found->second.now.raise(next);
+  }
+  for (const auto& table : message.tables)
+    tables_[table.table].name = table.name;
+  for (auto& entry : tables_)
+    match(entry.second);
+  for (const auto& x : message.lost)
+    lost_[x.table] = std::max(lost_[x.table], x.floor);
+}
+
+void retention_state::on_table(const table_info& table) {
+  auto& entry = tables_[table.table];
+  entry.name = table.name;
+  match(entry);
+}
+
+void retention_state::match(table_entry& table) const {
+  table.feeds.clear();
+  for (const auto& [id, feed] : feeds_)
+    if (feed.record.rules.matches(table.name))
+      table.feeds.push_back(id);
+}
+
+void retention_state::on_feed_removed(feed_id feed) {
+  feeds_.erase(feed);
+  for (auto& entry : tables_)
+    std::erase(entry.second.feeds, feed);
+  floors_moved_ = true;
+}
+
+void retention_state::on_floor_report(const floor_report& report) {
+  auto found = feeds_.find(report.feed);
+  if (found == feeds_.end())
+    return; // Removed meanwhile.
+  auto next = floors{report.floor, {}};
+  for (const auto& x : report.exceptions)
+    next.exceptions.emplace(x.table, x.floor);
+  auto& feed = found->second;
+  if (!feed.now.raise(next))
+    return;
+  floors_moved_ = true;
+  feed.unstored = true;
+  unstored_ = true;
+}
+
+void retention_state::pin(table_id table, row_cursor after) {
+  pins_[table].insert(pinned_floor(after));
+}
+
+void retention_state::unpin(table_id table, row_cursor after) {
+  auto found = pins_.find(table);
+  if (found == pins_.end())
+    return;
+  auto one = found->second.find(pinned_floor(after));
+  if (one != found->second.end())
+    found->second.erase(one);
+  if (found->second.empty())
+    pins_.erase(found);
+  floors_moved_ = true;
+}
+
+timestamp retention_state::floor_of(table_id table) const {
+  auto known = tables_.find(table);
+  if (!loaded_ || known == tables_.end() || known->second.feeds.empty())
+    return {};
+  auto result = timestamp::max();
+  for (auto id : known->second.feeds)
+    result = std::min(result, feeds_.at(id).now.of(table));
+  auto pinned = pins_.find(table);
+  if (pinned != pins_.end())
+    result = std::min(result, *pinned->second.begin());
+  return result;
+}
+
+timestamp retention_state::lost(table_id table) const {
+  auto found = lost_.find(table);
+  return found == lost_.end() ? timestamp{} : found->second;
+}
+
+bool retention_state::in_range(table_id table, row_cursor after) const {
+  auto gone = lost(table);
+  return !gone || after >= row_cursor::end_of(gone);
+}
+
+std::vector<table_position>
+retention_state::on_released(const std::vector<table_id>& tables) {
+  auto result = std::vector<table_position>{};
+  for (auto table : tables) {
+    auto& gone = lost_[table];
+    gone = std::max(gone, floor_of(table));
+    result.push_back({table, {}, gone});
+  }
+  return result;
+}
+
+std::vector<feed_floor> retention_state::take_unstored() {
+  auto result = std::vector<feed_floor>{};
+  for (auto& [id, feed] : feeds_) {
+    if (!feed.unstored)
+      continue;
+    feed.unstored = false;
+    result.push_back(options_.partitions == 1 ? whole_floor(feed)
+                                              : changed_floor(feed));
+  }
+  unstored_ = false;
+  return result;
+}
+
+feed_floor retention_state::whole_floor(const feed_entry& feed) const {
+  auto result = feed_floor{feed.record.id, feed.now.bulk, {}};
+  for (const auto& [table, floor] : feed.now.exceptions)
+    result.exceptions.push_back({table, {}, floor});
+  std::sort(result.exceptions.begin(), result.exceptions.end(),
+            [](const auto& x, const auto& y) { return x.table < y.table; });
+  return result;
+}
+
+// What is stored belongs to all partitions, and the bulk floor of this one
+// says nothing about tables of another: so each own table is named, once per
+// change. What is not named stays as it is stored.
+feed_floor retention_state::changed_floor(feed_entry& feed) const {
+  auto result = feed_floor{feed.record.id, {}, {}};
+  for (const auto& [table, entry] : tables_) {
+    if (partition_of(table, options_.partitions) != options_.place
+        || std::count(entry.feeds.begin(), entry.feeds.end(), feed.record.id)
+             == 0)
+      continue;
+    auto& stored = feed.stored[table];
+    auto floor = feed.now.of(table);
+    if (floor <= stored)
+      continue;
+    stored = floor;
+    result.exceptions.push_back({table, {}, floor});
+  }
+  std::sort(result.exceptions.begin(), result.exceptions.end(),
+            [](const auto& x, const auto& y) { return x.table < y.table; });
+  return result;
+}
+
+} // namespace sluice

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "messages/control.hpp"
+#include "messages/feed.hpp"
+#include "messages/scan.hpp"
+
+namespace sluice {
+
+struct retention_options {
+  partition_id partition{1};
+  std::size_t partitions = 1; ///< Of the service.
+  std::size_t place = 0;      ///< This partition among them, from 0.
+};
+
+/// Knows which rows of a partition somebody still needs: those of feeds and
+/// of open scans. A plain state machine, part of EVENT_STORE.
+///
+/// Floor f of a table: rows with commit_ts <= f may go, those > f stay.
+class retention_state {
+public:
+  explicit retention_state(retention_options options = {});
+
+  /// Adds to what is known; a feed goes only by `on_feed_removed`.
+  void on_feeds_loaded(const feeds_loaded& message);
+  void on_feed_removed(feed_id feed);
+  /// A table came into being, or has another name.
+  void on_table(const table_info& table);
+  /// Replaces the feed's floors, but no table's floor goes back.
+  void on_floor_report(const floor_report& report);
+
+  /// An open scan holds the rows after its cursor.
+  void pin(table_id table, row_cursor after);
+  void unpin(table_id table, row_cursor after);
+
+  /// 0 before the feeds are loaded, and for a table that no feed matches.
+  [[nodiscard]] timestamp floor_of(table_id table) const;
+  /// Rows of the table <= it may be gone.
+  [[nodiscard]] timestamp lost(table_id table) const;
+  [[nodiscard]] bool in_range(table_id table, row_cursor after) const;
+
+  /// Notes that rows of these tables went.
+  /// @returns What to store durably before the files go.
+  [[nodiscard]] std::vector<table_position>
+  on_released(const std::vector<table_id>& tables);
+
+  /// Whether a release may find more than the last one.
+  [[nodiscard]] bool may_release() const noexcept {
+    return loaded_ && floors_moved_;
+  }
+  /// A release begins: what moves from now on is for the next one.
+  void on_release_begun() noexcept { floors_moved_ = false; }
+  /// More rows came, which the present floors may cover already.
+  void on_appended() noexcept { floors_moved_ = true; }
+  [[nodiscard]] bool floors_unstored() const noexcept { return unstored_; }
+  /// What to store durably since the last call, per feed.
+  [[nodiscard]] std::vector<feed_floor> take_unstored();
+
+private:
+  struct floors {
+    timestamp bulk;
+    std::unordered_map<table_id, timestamp> exceptions;
+
+    [[nodiscard]] timestamp of(table_id table) const;
+    /// @returns Whether anything rose.
+    bool raise(const floors& next);
+  };
+  struct feed_entry {
+    feed_record record;
+    floors now;
+    std::unordered_map<table_id, timestamp> stored; // several partitions only
+    bool unstored = false;
+  };
+  struct table_entry {
+    std::string name;
+    std::vector<feed_id> feeds; // that match it
+  };
+
+  void match(table_entry& table) const;
+  [[nodiscard]] feed_floor whole_floor(const feed_entry& feed) const;
+  [[nodiscard]] feed_floor changed_floor(feed_entry& feed) const;
+
+  retention_options options_;
+  std::map<feed_id, feed_entry> feeds_;
+  std::unordered_map<table_id, table_entry> tables_;
+  std::unordered_map<table_id, timestamp> lost_;
+  std::unordered_map<table_id, std::multiset<timestamp>> pins_;
+  bool loaded_ = false;
+  bool floors_moved_ = false;
+  bool unstored_ = false;
+};
+
+} // namespace sluice

@@ -1,0 +1,163 @@
+#include "actors/schema_store_state.hpp"
+
+#include <algorithm>
+
+namespace sluice {
+
+namespace {
+
+// From where on an event is what a look-up sees.
+timestamp begins(const ddl_event& event) {
+  return event.dropped ? event.ts : event.schema.valid_from;
+}
+
+} // namespace
+
+void schema_store_state::on_loaded(const std::vector<ddl_event>& events) {
+  for (const auto& event : events)
+    tables_[event.schema.table].versions.push_back(event);
+}
+
+// -- the source ---------------------------------------------------------------
+
+schema_store_state::effects
+schema_store_state::on_declare(std::size_t source,
+                               const declare_schema& message, errc failure) {
+  const auto& event = message.event;
+  auto id = event.schema.table;
+  if (failure != errc::none)
+    return {to_source{source, {id, event.schema.version, failure}}};
+  auto out = effects{};
+  auto& table = tables_[id];
+  auto& known = table.versions;
+  if (std::find(known.begin(), known.end(), event) == known.end()) {
+    known.push_back(event);
+    for (auto shard : shards_)
+      out.push_back(to_shard<ddl_notice>{shard, {event}});
+  }
+  if (!table.partition) {
+    table.partition = message.partition;
+    table.unnoted = collectors_;
+    for (auto collector : collectors_)
+      out.push_back(to_collector{collector, {info(table)}});
+  }
+  table.declarers.push_back({source, event.schema.version});
+  declare_if_noted(id, table, out);
+  return out;
+}
+
+void schema_store_state::declare_if_noted(table_id id, table_entry& table,
+                                          effects& out) {
+  if (!table.unnoted.empty())
+    return;
+  for (const auto& x : table.declarers)
+    out.push_back(to_source{x.source, {id, x.version, errc::none}});
+  table.declarers.clear();
+}
+
+schema_store_state::effects
+schema_store_state::on_resolved(const schema_resolved& message) {
+  if (message.resolved <= resolved_)
+    return {};
+  resolved_ = message.resolved;
+  auto out = effects{};
+  for (auto shard : shards_)
+    out.push_back(to_shard<schema_resolved>{shard, {resolved_}});
+  auto end = waiting_.upper_bound(resolved_);
+  for (auto i = waiting_.begin(); i != end; ++i)
+    out.push_back(
+      to_shard<schema_answer>{i->second.first, answer(i->second.second)});
+  waiting_.erase(waiting_.begin(), end);
+  return out;
+}
+
+// -- the collectors -----------------------------------------------------------
+
+table_info schema_store_state::info(const table_entry& table) {
+  const auto& first = table.versions.front();
+  return {first.schema.table, table.versions.back().schema.name,
+          table.partition, first.ts};
+}
+
+schema_store_state::effects
+schema_store_state::on_watch_tables(std::size_t collector) {
+  collectors_.insert(collector);
+  auto out = effects{};
+  for (auto& [id, table] : tables_) {
+    // Tables of the history are announced when the source declares them.
+    if (!table.partition)
+      continue;
+    out.push_back(to_collector{collector, {info(table)}});
+    if (!table.declarers.empty())
+      table.unnoted.insert(collector);
+  }
+  return out;
+}
+
+schema_store_state::effects
+schema_store_state::on_table_noted(std::size_t collector, table_id id) {
+  auto out = effects{};
+  auto found = tables_.find(id);
+  if (found == tables_.end())
+    return out;
+  found->second.unnoted.erase(collector);
+  declare_if_noted(id, found->second, out);
+  return out;
+}
+
+schema_store_state::effects
+schema_store_state::on_collector_gone(std::size_t collector) {
+  collectors_.erase(collector);
+  auto out = effects{};
+  for (auto& [id, table] : tables_) {
+    table.unnoted.erase(collector);
+    declare_if_noted(id, table, out);
+  }
+  return out;
+}
+
+// -- the shards ---------------------------------------------------------------
+
+schema_store_state::effects
+schema_store_state::on_watch_schemas(std::size_t shard) {
+  shards_.insert(shard);
+  return {to_shard<schema_resolved>{shard, {resolved_}}};
+}
+
+void schema_store_state::on_shard_gone(std::size_t shard) {
+  shards_.erase(shard);
+  std::erase_if(waiting_,
+                [=](const auto& x) { return x.second.first == shard; });
+}
+
+schema_store_state::effects
+schema_store_state::on_query(std::size_t shard, const schema_query& query) {
+  if (query.at <= resolved_)
+    return {to_shard<schema_answer>{shard, answer(query)}};
+  waiting_.emplace(query.at, std::pair{shard, query});
+  return {};
+}
+
+schema_answer schema_store_state::answer(const schema_query& query) const {
+  auto result = schema_answer{query, {}, {}, errc::none};
+  auto found = tables_.find(query.table);
+  if (found == tables_.end()) {
+    result.failure = errc::unknown_table;
+    return result;
+  }
+  const auto& known = found->second.versions;
+  auto last = std::find_if(known.rbegin(), known.rend(), [&](const auto& x) {
+    return begins(x) <= query.at;
+  });
+  // No row can be before the first version, so it serves for what is before.
+  const auto& valid = last == known.rend() ? known.front() : *last;
+  result.schema = valid.schema;
+  if (valid.dropped)
+    result.failure = errc::table_deleted;
+  for (const auto& event : known)
+    if (event.ts > query.at && event != valid)
+      result.later.push_back(event);
+  return result;
+}
+
+} // namespace sluice

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <set>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "messages/feed.hpp"
+#include "messages/schema.hpp"
+
+namespace sluice {
+
+/// A message to one of the actors of a kind, by its number.
+template <class Message>
+struct to_shard {
+  std::size_t shard = 0;
+  Message message;
+
+  friend bool operator==(const to_shard&, const to_shard&) = default;
+};
+struct to_collector {
+  std::size_t collector = 0;
+  table_declared message;
+};
+struct to_source {
+  std::size_t source = 0;
+  schema_declared message;
+};
+
+/// Knows the tables of one upstream by ts, and who must hear of a change
+/// before rows of it may flow. A plain state machine: what it is told is
+/// durable already.
+class schema_store_state {
+public:
+  using effect = std::variant<to_shard<ddl_notice>, to_shard<schema_resolved>,
+                              to_shard<schema_answer>, to_collector, to_source>;
+  using effects = std::vector<effect>;
+
+  /// What the history had at the start, in its order.
+  void on_loaded(const std::vector<ddl_event>& events);
+
+  /// @param failure Why the history did not take it; none when it did.
+  [[nodiscard]] effects on_declare(std::size_t source,
+                                   const declare_schema& message,
+                                   errc failure = errc::none);
+  [[nodiscard]] effects on_resolved(const schema_resolved& message);
+  [[nodiscard]] effects on_watch_schemas(std::size_t shard);
+  [[nodiscard]] effects on_watch_tables(std::size_t collector);
+  [[nodiscard]] effects on_table_noted(std::size_t collector, table_id table);
+  [[nodiscard]] effects on_query(std::size_t shard, const schema_query& query);
+  /// A collector that is no more holds nobody up.
+  [[nodiscard]] effects on_collector_gone(std::size_t collector);
+  void on_shard_gone(std::size_t shard);
+
+private:
+  struct declarer {
+    std::size_t source = 0;
+    schema_version version;
+  };
+  struct table_entry {
+    std::vector<ddl_event> versions; // ascending by ts
+    partition_id partition;          // 0: not declared since the start
+    std::set<std::size_t> unnoted;   // collectors that have not answered
+    std::vector<declarer> declarers; // wait for them
+  };
+
+  [[nodiscard]] static table_info info(const table_entry& table);
+  [[nodiscard]] schema_answer answer(const schema_query& query) const;
+  void declare_if_noted(table_id id, table_entry& table, effects& out);
+
+  std::map<table_id, table_entry> tables_;
+  std::set<std::size_t> shards_;
+  std::set<std::size_t> collectors_;
+  timestamp resolved_;
+  std::multimap<timestamp, std::pair<std::size_t, schema_query>> waiting_;
+};
+
+} // namespace sluice

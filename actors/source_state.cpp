@@ -1,0 +1,372 @@
+#include "actors/source_state.hpp"
+
+#include <algorithm>
+
+#include "messages/partitioning.hpp"
+
+namespace sluice {
+
+namespace {
+
+// Worth another try after a while; everything else needs somebody's help.
+bool is_passing(errc code) {
+  return code == errc::source_unavailable || code == errc::disk_full
+         || code == errc::log_io;
+}
+
+} // namespace
+
+source_state::source_state(source_options options)
+  : options_{std::move(options)}, splitter_{options_.partitions.size()},
+    retry_delay_{options_.retry_min} {
+  for (auto id : options_.partitions) {
+    partitions_.emplace_back();
+    partitions_.back().id = id;
+  }
+}
+
+std::size_t source_state::place_of(partition_id id) const {
+  auto found = std::find_if(partitions_.begin(), partitions_.end(),
+                            [=](const auto& x) { return x.id == id; });
+  return static_cast<std::size_t>(found - partitions_.begin());
+}
+
+// -- start and stop -----------------------------------------------------------
+
+source_state::effects source_state::on_start(timestamp confirmed) {
+  auto out = effects{};
+  stopping_ = false;
+  noted_ = std::max(noted_, confirmed);
+  if (phase_ == phase::waiting || phase_ == phase::failed
+      || phase_ == phase::retrying)
+    attach(out);
+  else if (phase_ == phase::reading)
+    wake({}, out);
+  return out;
+}
+
+source_state::effects source_state::on_stop() {
+  auto out = effects{};
+  stopping_ = true;
+  stop_if_done(out);
+  return out;
+}
+
+// Only rows in the log's mailbox, or about to be sent there, are waited for.
+void source_state::stop_if_done(effects& out) {
+  if (!stopping_)
+    return;
+  auto sending = phase_ == phase::reading || phase_ == phase::declaring;
+  if (sending && (unanswered_bytes_ > 0 || batch_.has_value()))
+    return;
+  out.push_back(source_stopped{});
+}
+
+void source_state::attach(effects& out) {
+  phase_ = phase::attaching;
+  status_.failure = {};
+  promised_ = {}; // The stores may not have it, and rows <= it come again.
+  unanswered_bytes_ = 0;
+  undeclared_ = 0;
+  batch_.reset();
+  splitter_.reset();
+  for (std::size_t i = 0; i < partitions_.size(); ++i) {
+    partitions_[i].appended_to.reset();
+    partitions_[i].number = 0;
+    partitions_[i].unanswered.clear();
+    out.push_back(to_partition<attach_source>{i, {options_.writer}});
+  }
+}
+
+void source_state::retry(effects& out, milliseconds now) {
+  phase_ = phase::retrying;
+  retry_at_ = now + retry_delay_;
+  // Not by `wake`: an idle wait on its way may be much longer.
+  timer_ = true;
+  out.push_back(wake_source{retry_delay_});
+  retry_delay_ = std::min(2 * retry_delay_, options_.retry_max);
+  stop_if_done(out);
+}
+
+void source_state::fail_with(const error& failure, effects& out,
+                             milliseconds now) {
+  status_.failure = failure;
+  if (is_passing(failure.code)) {
+    retry(out, now);
+  } else {
+    phase_ = phase::failed;
+    stop_if_done(out);
+  }
+}
+
+// -- attach, open, declare ----------------------------------------------------
+
+source_state::effects
+source_state::on_attached(const source_attached& message) {
+  auto place = place_of(message.partition);
+  if (phase_ != phase::attaching || place == partitions_.size())
+    return {};
+  if (stopping_) {
+    phase_ = phase::waiting;
+    return {};
+  }
+  partitions_[place].appended_to = message.appended_to;
+  // Everything confirmed is durable in all partitions, and may be gone
+  // upstream, though a partition without rows stands lower.
+  auto resume = row_cursor::end_of(timestamp::max());
+  for (const auto& x : partitions_) {
+    if (!x.appended_to)
+      return {};
+    resume = std::min(resume, *x.appended_to);
+  }
+  if (noted_)
+    resume = std::max(resume, row_cursor::end_of(noted_));
+  return {call_open{resume}};
+}
+
+source_state::effects source_state::on_opened(std::vector<ddl_event> schemas,
+                                              const error& failure,
+                                              milliseconds now) {
+  auto out = effects{};
+  if (failure) {
+    fail_with(failure, out, now);
+    return out;
+  }
+  declare(schemas, out);
+  go_on(out, now);
+  return out;
+}
+
+void source_state::declare(const std::vector<ddl_event>& schemas,
+                           effects& out) {
+  phase_ = phase::declaring;
+  undeclared_ = schemas.size();
+  for (const auto& event : schemas) {
+    auto place = partition_of(event.schema.table, partitions_.size());
+    auto id = partitions_[place].id;
+    const auto& schema = event.schema;
+    // The store must know the name to know which feeds need its rows.
+    out.push_back(to_partition<table_declared>{
+      place, {{schema.table, schema.name, id, event.ts}}});
+    out.push_back(declare_schema{event, id});
+  }
+}
+
+source_state::effects source_state::on_declared(const schema_declared& message,
+                                                milliseconds now) {
+  auto out = effects{};
+  if (phase_ != phase::declaring || undeclared_ == 0)
+    return out;
+  if (message.failure != errc::none) {
+    fail_with({message.failure, "schema of " + to_string(message.table)}, out,
+              now);
+    return out;
+  }
+  --undeclared_;
+  go_on(out, now);
+  return out;
+}
+
+// -- read and append ----------------------------------------------------------
+
+source_state::effects source_state::on_read(source_read batch,
+                                            const error& failure,
+                                            milliseconds now) {
+  auto out = effects{};
+  if (failure) {
+    fail_with(failure, out, now);
+    return out;
+  }
+  status_.copying = batch.copying;
+  status_.copied = batch.copied;
+  status_.copy_total = batch.copy_total;
+  auto schemas = std::move(batch.schemas);
+  batch_ = std::move(batch);
+  declare(schemas, out);
+  go_on(out, now);
+  return out;
+}
+
+// A batch goes out once its schemas are acknowledged.
+void source_state::send(source_read batch, effects& out) {
+  auto rows = batch.rows == nullptr ? 0 : batch.rows->rows();
+  auto rises = batch.resolved > promised_;
+  if (rises) {
+    promised_ = batch.resolved;
+    status_.resolved = std::max(status_.resolved, promised_);
+    out.push_back(schema_resolved{batch.resolved});
+  }
+  status_.rows += rows;
+  auto blocks = splitter_.split(batch.rows);
+  for (std::size_t i = 0; i < blocks.size(); ++i)
+    if (blocks[i] != nullptr || rises)
+      send_to(i, std::move(blocks[i]), out);
+  after_batch(rows == 0, batch.more, out);
+}
+
+void source_state::send_to(std::size_t place, block_ptr block, effects& out) {
+  auto& partition = partitions_[place];
+  auto bytes = block == nullptr ? 0 : block->footprint();
+  ++partition.number;
+  partition.unanswered.emplace_back(partition.number, bytes);
+  unanswered_bytes_ += bytes;
+  out.push_back(to_partition<append_rows>{
+    place, {options_.writer, partition.number, std::move(block), promised_}});
+}
+
+void source_state::after_batch(bool empty, bool more, effects& out) {
+  status_.idle = empty && !more;
+  read_next_ = true;
+  if (!status_.idle) {
+    empty_reads_ = 0;
+    if (room())
+      wake({}, out);
+    return;
+  }
+  ++empty_reads_;
+  if (!timer_ && !stopping_) {
+    timer_ = true;
+    out.push_back(wait_idle{empty_reads_});
+  }
+}
+
+bool source_state::room() const {
+  return unanswered_bytes_ < options_.window_bytes;
+}
+
+source_state::effects
+source_state::on_rows_appended(const rows_appended& message, milliseconds now) {
+  auto out = effects{};
+  auto place = place_of(message.partition);
+  // Before the answer to attach: of an attempt that is over.
+  if (place == partitions_.size() || !partitions_[place].appended_to)
+    return out;
+  auto full = !room();
+  auto& unanswered = partitions_[place].unanswered;
+  while (!unanswered.empty() && unanswered.front().first <= message.number) {
+    auto bytes = unanswered.front().second;
+    unanswered.pop_front();
+    unanswered_bytes_ -= bytes;
+    if (bytes > 0)
+      retry_delay_ = options_.retry_min;
+  }
+  if (phase_ == phase::reading) {
+    confirm_if_due(out, now);
+    if (full && room())
+      wake({}, out);
+  }
+  stop_if_done(out);
+  return out;
+}
+
+source_state::effects
+source_state::on_append_failed(const append_failed& message, milliseconds now) {
+  auto out = effects{};
+  auto place = place_of(message.partition);
+  if (place == partitions_.size() || phase_ == phase::failed
+      || phase_ == phase::retrying)
+    return out;
+  auto attaching = phase_ == phase::attaching && message.number == 0;
+  auto appending = partitions_[place].appended_to && message.number > 0;
+  if (attaching || appending)
+    fail_with(message.reason, out, now);
+  return out;
+}
+
+// -- what drives it -----------------------------------------------------------
+
+// The schemas are acknowledged: rows may go, or the first read may come.
+void source_state::go_on(effects& out, milliseconds now) {
+  if (phase_ != phase::declaring || undeclared_ > 0)
+    return;
+  phase_ = phase::reading;
+  if (batch_) {
+    auto batch = std::move(*batch_);
+    batch_.reset();
+    send(std::move(batch), out);
+  } else {
+    read_next_ = true;
+    wake({}, out);
+  }
+  confirm_if_due(out, now);
+  stop_if_done(out);
+}
+
+source_state::effects source_state::on_tick(milliseconds now) {
+  auto out = effects{};
+  // Both are the same message, so one of each may be on its way.
+  if (soon_)
+    soon_ = false;
+  else
+    timer_ = false;
+  if (phase_ == phase::retrying && !stopping_) {
+    if (now >= retry_at_)
+      attach(out);
+    else
+      wake(retry_at_ - now, out);
+  } else if (phase_ == phase::reading) {
+    confirm_if_due(out, now);
+    if (read_next_ && room() && !stopping_) {
+      read_next_ = false;
+      out.push_back(call_read{options_.read_bytes});
+    }
+  }
+  return out;
+}
+
+void source_state::wake(milliseconds delay, effects& out) {
+  auto& on_its_way = delay.count() == 0 ? soon_ : timer_;
+  if (on_its_way)
+    return;
+  on_its_way = true;
+  out.push_back(wake_source{delay});
+}
+
+// -- confirm ------------------------------------------------------------------
+
+source_state::effects
+source_state::on_source_confirmed(const source_confirmed& message,
+                                  milliseconds now) {
+  auto out = effects{};
+  auto place = place_of(message.partition);
+  if (place == partitions_.size())
+    return out;
+  partitions_[place].confirmed = message.ts;
+  auto low = timestamp::max();
+  for (const auto& x : partitions_)
+    low = std::min(low, x.confirmed);
+  confirm_to_ = std::max(confirm_to_, low);
+  confirm_if_due(out, now);
+  return out;
+}
+
+// Rides on what happens anyway: every read, append and sync comes by here.
+void source_state::confirm_if_due(effects& out, milliseconds now) {
+  if (phase_ != phase::reading || (confirm_to_ <= confirmed_ && !confirm_more_)
+      || (last_confirm_ && now < *last_confirm_ + options_.confirm_interval))
+    return;
+  last_confirm_ = now;
+  confirm_more_ = false;
+  confirming_ = confirm_to_;
+  out.push_back(
+    call_confirm{confirming_, partitions_.size() > 1 && confirming_ > noted_});
+}
+
+void source_state::on_confirmed(bool more, const error& failure) {
+  // Forgetting upstream is not what the source is for: it goes on reading, and
+  // a source that is gone says so at the next read.
+  confirm_more_ = more || failure;
+  if (failure)
+    return;
+  confirmed_ = std::max(confirmed_, confirming_);
+  if (partitions_.size() > 1)
+    noted_ = std::max(noted_, confirming_);
+}
+
+source_status source_state::status() const {
+  auto result = status_;
+  result.confirmed = confirmed_;
+  return result;
+}
+
+} // namespace sluice

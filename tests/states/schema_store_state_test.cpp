@@ -1,0 +1,153 @@
+#include "actors/schema_store_state.hpp"
+
+#include <doctest/doctest.h>
+
+#include "tests/support/rows.hpp"
+
+using namespace sluice;
+using namespace sluice::test;
+
+namespace {
+
+template <class Effect>
+std::vector<Effect> only(const schema_store_state::effects& effects) {
+  auto result = std::vector<Effect>{};
+  for (const auto& x : effects)
+    if (const auto* found = std::get_if<Effect>(&x))
+      result.push_back(*found);
+  return result;
+}
+
+using answers = std::vector<to_shard<schema_answer>>;
+
+answers ask(schema_store_state& uut, std::uint64_t table, std::uint64_t at) {
+  return only<to_shard<schema_answer>>(
+    uut.on_query(0, {{}, {}, {table}, {at}}));
+}
+
+// Table 7: created at 10, a column added at 20, known up to 40.
+schema_store_state with_history() {
+  auto uut = schema_store_state{};
+  uut.on_loaded({ddl(7, 1, 10), ddl(7, 2, 20)});
+  (void) uut.on_resolved({{40}});
+  return uut;
+}
+
+} // namespace
+
+TEST_CASE("without a collector a schema is declared at once") {
+  auto uut = schema_store_state{};
+  auto out = only<to_source>(uut.on_declare(3, {ddl(7, 1, 10), {1}}));
+  REQUIRE(out.size() == 1);
+  CHECK(out[0].source == 3);
+  CHECK(out[0].message.table == table_id{7});
+  CHECK(out[0].message.failure == errc::none);
+}
+
+TEST_CASE("a new table is declared once every collector has noted it") {
+  auto uut = schema_store_state{};
+  (void) uut.on_watch_tables(0);
+  (void) uut.on_watch_tables(1);
+  auto out = uut.on_declare(3, {ddl(7, 1, 10), {2}});
+  CHECK(only<to_source>(out).empty());
+  auto told = only<to_collector>(out);
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].message.info == table_info{{7}, "t7", {2}, {10}});
+  CHECK(uut.on_table_noted(0, {7}).empty());
+  CHECK(uut.on_table_noted(0, {7}).empty());
+  CHECK(only<to_source>(uut.on_table_noted(1, {7})).size() == 1);
+}
+
+TEST_CASE("a collector that ends holds nobody up") {
+  auto uut = schema_store_state{};
+  (void) uut.on_watch_tables(0);
+  (void) uut.on_declare(3, {ddl(7, 1, 10), {1}});
+  CHECK(only<to_source>(uut.on_collector_gone(0)).size() == 1);
+}
+
+TEST_CASE("a collector that comes while a table is being noted counts too") {
+  auto uut = schema_store_state{};
+  (void) uut.on_watch_tables(0);
+  (void) uut.on_declare(3, {ddl(7, 1, 10), {1}});
+  CHECK(only<to_collector>(uut.on_watch_tables(1)).size() == 1);
+  CHECK(uut.on_table_noted(0, {7}).empty());
+  CHECK(only<to_source>(uut.on_table_noted(1, {7})).size() == 1);
+}
+
+TEST_CASE("the same schema again is answered and nobody else hears of it") {
+  auto uut = schema_store_state{};
+  (void) uut.on_watch_schemas(0);
+  (void) uut.on_declare(3, {ddl(7, 1, 10), {1}});
+  auto out = uut.on_declare(3, {ddl(7, 1, 10), {1}});
+  CHECK(out.size() == 1);
+  CHECK(only<to_source>(out).size() == 1);
+}
+
+TEST_CASE("a schema that the history refused is refused to the source") {
+  auto uut = schema_store_state{};
+  (void) uut.on_watch_schemas(0);
+  auto out = uut.on_declare(3, {ddl(7, 1, 10), {1}}, errc::log_io);
+  REQUIRE(out.size() == 1);
+  CHECK(only<to_source>(out)[0].message.failure == errc::log_io);
+  CHECK(ask(uut, 7, 0)[0].message.failure == errc::unknown_table);
+}
+
+TEST_CASE("shards hear of every version before its resolved") {
+  auto uut = schema_store_state{};
+  auto first = only<to_shard<schema_resolved>>(uut.on_watch_schemas(0));
+  REQUIRE(first.size() == 1);
+  CHECK(first[0].message.resolved == timestamp{0});
+  auto notices = only<to_shard<ddl_notice>>(
+    uut.on_declare(3, {ddl(7, 1, 10), {1}}));
+  REQUIRE(notices.size() == 1);
+  CHECK(notices[0].message.event == ddl(7, 1, 10));
+  CHECK(uut.on_resolved({{20}}).size() == 1);
+  CHECK(uut.on_resolved({{10}}).empty());
+  CHECK(uut.on_resolved({{20}}).empty());
+}
+
+TEST_CASE("tables of earlier runs are announced when they are declared") {
+  auto uut = with_history();
+  CHECK(uut.on_watch_tables(0).empty());
+  auto out = uut.on_declare(3, {ddl(7, 2, 20), {1}});
+  auto told = only<to_collector>(out);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].message.info.created == timestamp{10});
+  CHECK(only<to_source>(uut.on_table_noted(0, {7})).size() == 1);
+  CHECK(only<to_collector>(uut.on_watch_tables(1)).size() == 1);
+}
+
+TEST_CASE("a query gets the version valid then and the later ones") {
+  auto uut = with_history();
+  CHECK(ask(uut, 7, 15)[0].message.schema.version == schema_version{1});
+  CHECK(ask(uut, 7, 15)[0].message.later
+        == std::vector<ddl_event>{ddl(7, 2, 20)});
+  CHECK(ask(uut, 7, 20)[0].message.schema.version == schema_version{2});
+  CHECK(ask(uut, 7, 20)[0].message.later.empty());
+  // No row is before the first version: it serves for what is earlier.
+  CHECK(ask(uut, 7, 9)[0].message.schema.version == schema_version{1});
+  CHECK(ask(uut, 7, 9)[0].message.later
+        == std::vector<ddl_event>{ddl(7, 2, 20)});
+}
+
+TEST_CASE("an unknown table and a deleted one are told apart") {
+  auto uut = with_history();
+  auto end = ddl(7, 2, 30);
+  end.dropped = true;
+  (void) uut.on_declare(3, {end, {1}});
+  CHECK(ask(uut, 9, 30)[0].message.failure == errc::unknown_table);
+  CHECK(ask(uut, 7, 30)[0].message.failure == errc::table_deleted);
+  CHECK(ask(uut, 7, 29)[0].message.failure == errc::none);
+}
+
+TEST_CASE("a query beyond the resolved waits for it") {
+  auto uut = with_history();
+  CHECK(ask(uut, 7, 60).empty());
+  CHECK(ask(uut, 7, 80).empty());
+  CHECK(uut.on_resolved({{59}}).empty());
+  auto out = only<to_shard<schema_answer>>(uut.on_resolved({{60}}));
+  REQUIRE(out.size() == 1);
+  CHECK(out[0].message.query.at == timestamp{60});
+  uut.on_shard_gone(0);
+  CHECK(uut.on_resolved({{80}}).empty());
+}
