@@ -1,0 +1,307 @@
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <random>
+#include <set>
+#include <utility>
+
+#include <doctest/doctest.h>
+
+#include "actors/sinks/callback_sink_state.hpp"
+#include "actors/sinks/connector_sink_state.hpp"
+#include "messages/control.hpp"
+#include "tests/support/sink_samples.hpp"
+
+/// Both sinks under random schedules, with failures: nothing is stored that a
+/// crash would not find, and everything gets there in the end.
+using namespace sluice;
+using namespace sluice::samples;
+using namespace std::chrono_literals;
+
+namespace {
+
+using duration = std::chrono::nanoseconds;
+using row = std::pair<table_id, std::uint64_t>; // and its commit_ts
+
+template <class... Ts>
+struct overloaded : Ts... {
+  using Ts::operator()...;
+};
+template <class... Ts>
+overloaded(Ts...) -> overloaded<Ts...>;
+
+// The sink's mailbox and clock, and a collector shard that sends the rows
+// 1, 2, 3, ... of two tables and starts over from what the target says.
+struct world {
+  using message =
+    std::variant<open_sink, write_rows, store_watermark, acknowledge, tick>;
+  static constexpr std::uint64_t rows_max = 60;
+
+  std::mt19937 random;
+  duration now{1s};
+  std::deque<message> mailbox;
+  std::multimap<duration, tick> timers;
+  // -- the sender
+  incarnation writer;
+  std::uint64_t batch = 0;
+  std::uint64_t sent = 0; // all rows <= it, of both tables
+  std::map<table_id, std::uint64_t> known;
+  // -- the target
+  incarnation newest;
+  std::map<table_id, table_position> positions;
+  timestamp low;
+
+  explicit world(unsigned seed) : random{seed} {
+    mailbox.emplace_back(open_sink{});
+  }
+
+  static table_id table_of(std::uint64_t ts) { return {1 + ts % 3 / 2}; }
+  bool chance(unsigned percent) { return random() % 100 < percent; }
+  status maybe(unsigned percent) {
+    return chance(percent) ? status{fail(errc::sink_unavailable, "away")}
+                           : status{};
+  }
+  void arm(duration delay) {
+    if (delay == 0s)
+      mailbox.emplace_back(tick{});
+    else
+      timers.emplace(now + delay, tick{});
+  }
+  expected<sink_opened> opened() {
+    newest = newest.next();
+    auto result = sink_opened{newest, {}, low};
+    for (const auto& [table, x] : positions)
+      result.positions.push_back(x);
+    if (auto ok = maybe(10); !ok)
+      return tl::unexpected{ok.error()};
+    return result;
+  }
+  void on_opened(const sink_opened& x) {
+    writer = x.writer;
+    batch = 0;
+    sent = rows_max;
+    for (auto id : {table_id{1}, table_id{2}}) {
+      known[id] = x.low_watermark.value;
+      for (const auto& position : x.positions)
+        if (position.table == id)
+          known[id] = std::max(known[id], position.checkpoint.value);
+      sent = std::min(sent, known[id]);
+    }
+  }
+  void on_failed() {
+    writer = {};
+    mailbox.emplace_back(open_sink{});
+  }
+  // Rows of both tables; those that the target has are left out.
+  void send_rows() {
+    auto items = std::vector<write_item>{};
+    for (auto n = 1 + random() % 5; n > 0 && sent < rows_max; --n) {
+      auto table = table_of(++sent);
+      if (sent > known[table])
+        items.push_back(item(table.value, {sent}));
+    }
+    if (!items.empty())
+      mailbox.emplace_back(write_rows{writer, ++batch, std::move(items)});
+    if (chance(30))
+      mailbox.emplace_back(store_watermark{writer, {sent}});
+  }
+  void step_time() {
+    if (timers.empty() || !chance(30))
+      return;
+    now = std::max(now, timers.begin()->first);
+    mailbox.emplace_back(timers.begin()->second);
+    timers.erase(timers.begin());
+  }
+  // What the target says is done must be among `rows`.
+  void check_promises(const std::set<row>& rows) const {
+    for (std::uint64_t ts = 1; ts <= rows_max; ++ts) {
+      auto at = positions.find(table_of(ts));
+      auto promised = timestamp{ts} <= low
+                      || (at != positions.end()
+                          && timestamp{ts} <= at->second.checkpoint);
+      if (promised)
+        REQUIRE(rows.count({table_of(ts), ts}) == 1);
+    }
+  }
+  void store(const std::vector<table_position>& with,
+             std::optional<timestamp> watermark) {
+    for (const auto& x : with)
+      positions[x.table] = x;
+    REQUIRE(watermark.value_or(low) >= low);
+    low = watermark.value_or(low);
+  }
+  // The rows of a batch that are new to the target.
+  std::vector<row> fresh(const std::vector<write_item>& items) const {
+    auto result = std::vector<row>{};
+    for (const auto& x : items) {
+      auto at = positions.find(x.after.table);
+      for (auto ts : commits_of({x}))
+        if (at == positions.end() || ts > at->second.cursor.commit_ts.value)
+          result.emplace_back(x.after.table, ts);
+    }
+    return result;
+  }
+};
+
+struct connector_world : world {
+  connector_sink_state uut{connector_sink_options{8, 100ms}};
+  std::vector<row> open;
+  std::set<row> rows;
+  std::uint64_t durable = 0;
+
+  using world::world;
+
+  void perform(connector_sink_state::effects effects) {
+    for (auto& effect : effects)
+      std::visit(overloaded{
+                   [&](connector_sink_state::connect&) {
+                     open.clear();
+                     perform(uut.on_connected(opened()));
+                   },
+                   [&](connector_sink_state::write_target& x) {
+                     for (auto& y : fresh(x.items))
+                       open.push_back(y);
+                     perform(uut.on_written(maybe(3), now));
+                   },
+                   [&](connector_sink_state::commit_target& x) {
+                     auto ok = maybe(3);
+                     if (ok) {
+                       for (auto& y : std::exchange(open, {}))
+                         REQUIRE(rows.insert(y).second); // exactly once
+                       store(x.positions, x.low_watermark);
+                       check_promises(rows);
+                     }
+                     perform(uut.on_committed(ok, now));
+                   },
+                   [&](connector_sink_state::tick_after& x) { arm(x.delay); },
+                   [&](sink_opened& x) { on_opened(x); },
+                   [&](sink_failed&) { on_failed(); },
+                   [&](rows_released& x) { REQUIRE(x.batch <= batch); },
+                   [&](rows_durable& x) {
+                     durable = x.batch;
+                     REQUIRE(x.low_watermark == low);
+                   },
+                 },
+                 effect);
+  }
+  void handle_one() {
+    auto x = std::move(mailbox.front());
+    mailbox.pop_front();
+    std::visit(
+      overloaded{
+        [&](open_sink& y) { perform(uut.on_open_sink(y)); },
+        [&](write_rows& y) { perform(uut.on_write_rows(std::move(y))); },
+        [&](store_watermark& y) { perform(uut.on_store_watermark(y, now)); },
+        [&](acknowledge&) { /* nop */ },
+        [&](tick&) { perform(uut.on_tick(now)); },
+      },
+      x);
+  }
+};
+
+struct callback_world : world {
+  callback_sink_state uut{callback_sink_options{50ms, 8, 100ms}};
+  std::map<std::uint64_t, std::vector<row>> handed; // by batch
+  std::set<row> rows;                               // acknowledged
+  std::uint64_t durable = 0;
+
+  using world::world;
+
+  // The consumer acknowledges some batch that it has, and all before.
+  void acknowledge_some() {
+    if (handed.empty())
+      return;
+    auto at = handed.begin();
+    std::advance(at, random() % handed.size());
+    mailbox.emplace_back(acknowledge{writer, at->first});
+    for (auto i = handed.begin(); i != std::next(at); ++i)
+      rows.insert(i->second.begin(), i->second.end());
+    handed.erase(handed.begin(), std::next(at));
+  }
+  void perform(callback_sink_state::effects effects) {
+    for (auto& effect : effects)
+      std::visit(overloaded{
+                   [&](callback_sink_state::load_positions&) {
+                     handed.clear();
+                     perform(uut.on_loaded(opened()));
+                   },
+                   [&](callback_sink_state::call& x) {
+                     auto got = fresh(x.items);
+                     REQUIRE(got.size() == commits_of(x.items).size());
+                     handed.emplace(x.answer.batch, std::move(got));
+                     perform(uut.on_returned(x.answer, maybe(3)));
+                   },
+                   [&](callback_sink_state::store_positions& x) {
+                     auto ok = maybe(3);
+                     if (ok) {
+                       store(x.positions, x.low_watermark);
+                       check_promises(rows);
+                     }
+                     perform(uut.on_stored(x.writer, ok, now));
+                   },
+                   [&](callback_sink_state::tick_after& x) { arm(x.delay); },
+                   [&](sink_opened& x) { on_opened(x); },
+                   [&](sink_failed&) {
+                     handed.clear();
+                     on_failed();
+                   },
+                   [&](rows_released& x) { REQUIRE(x.batch <= batch); },
+                   [&](rows_durable& x) {
+                     durable = x.batch;
+                     REQUIRE(x.low_watermark == low);
+                   },
+                 },
+                 effect);
+  }
+  void handle_one() {
+    auto x = std::move(mailbox.front());
+    mailbox.pop_front();
+    std::visit(
+      overloaded{
+        [&](open_sink& y) { perform(uut.on_open_sink(y)); },
+        [&](write_rows& y) { perform(uut.on_write_rows(std::move(y), now)); },
+        [&](store_watermark& y) { perform(uut.on_store_watermark(y, now)); },
+        [&](acknowledge& y) { perform(uut.on_acknowledge(y, now)); },
+        [&](tick&) { perform(uut.on_tick(now)); },
+      },
+      x);
+  }
+};
+
+// Runs until everything is durable; too many steps mean that nothing moves.
+template <class World>
+void run(World& x) {
+  auto end = timestamp{World::rows_max};
+  for (auto steps = 0; x.low != end; ++steps) {
+    REQUIRE(steps < 20'000);
+    if (x.writer && x.sent < World::rows_max && x.chance(20))
+      x.send_rows();
+    else if (x.writer && x.sent == World::rows_max && x.chance(10))
+      x.mailbox.emplace_back(store_watermark{x.writer, end});
+    if constexpr (std::is_same_v<World, callback_world>)
+      if (x.chance(20))
+        x.acknowledge_some();
+    if (!x.mailbox.empty())
+      x.handle_one();
+    x.step_time();
+  }
+  CHECK(x.rows.size() == World::rows_max);
+}
+
+} // namespace
+
+TEST_CASE("a connector sink stores only what is there, in every schedule") {
+  for (auto seed = 1U; seed <= 400; ++seed) {
+    INFO("seed " << seed);
+    auto x = connector_world{seed};
+    run(x);
+  }
+}
+
+TEST_CASE("a callback sink stores only what is acknowledged, in any schedule") {
+  for (auto seed = 1U; seed <= 400; ++seed) {
+    INFO("seed " << seed);
+    auto x = callback_world{seed};
+    run(x);
+  }
+}
