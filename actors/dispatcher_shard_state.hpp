@@ -25,7 +25,7 @@ struct dispatcher_shard_options {
   std::chrono::milliseconds ready_repeat_min{1'000};
   std::chrono::milliseconds ready_repeat_max{10'000};
   /// A watermark that was not acknowledged is repeated this often.
-  std::chrono::milliseconds watermark_repeat{100};
+  std::chrono::milliseconds watermark_repeat{400};
   /// A failed scan or schema look-up is tried again after this.
   std::chrono::milliseconds retry{1'000};
   std::size_t removed_remembered_max = 65'536;

@@ -1,0 +1,455 @@
+#include "actors/service.hpp"
+
+#include <map>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/scoped_actor.hpp>
+#include <caf/send.hpp>
+
+#include "actors/disk.hpp"
+#include "actors/service_wiring.hpp"
+#include "actors/sources/journal.hpp"
+#include "messages/type_ids.hpp"
+#include "store/checkpoint_store.hpp"
+#include "store/memory_log.hpp"
+#include "store/segment_log.hpp"
+#include "store/table_history.hpp"
+
+namespace sluice {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto answer_timeout = 10s;
+constexpr auto flush_poll = 2ms;
+
+class config : public caf::actor_system_config {
+public:
+  explicit config(std::size_t threads) {
+    sluice::add_message_types(*this);
+    // Best latency and idle CPU: docs/decisions/0003-scheduler.md.
+    set("scheduler.policy", caf::atom("sharing"));
+    set("scheduler.max-threads", threads);
+  }
+};
+
+/// What must survive: in the directory, or as long as the service.
+class book {
+public:
+  [[nodiscard]] static expected<book> open(const std::string& directory) {
+    auto result = book{};
+    if (!directory.empty()) {
+      auto store = checkpoint_store::open(directory);
+      if (!store)
+        return tl::unexpected(store.error());
+      result.durable_ = std::move(*store);
+    }
+    return result;
+  }
+  expected<feed_record> create_feed(std::string_view name,
+                                    const feed_rules& rules) {
+    if (durable_)
+      return durable_->create_feed(name, rules);
+    for (const auto& x : feeds_)
+      if (x.name == name) {
+        if (x.rules == rules)
+          return x;
+        return fail(errc::duplicate_name,
+                    "feed \"" + std::string{name} + "\" has other rules");
+      }
+    feeds_.push_back({{feeds_made_.next()}, std::string{name}, rules});
+    feeds_made_ = feeds_.back().id;
+    return feeds_.back();
+  }
+  status remove_feed(std::string_view name) {
+    if (durable_)
+      return durable_->remove_feed(name);
+    std::erase_if(feeds_, [&](const auto& x) { return x.name == name; });
+    return {};
+  }
+  expected<std::vector<feed_record>> feeds() {
+    if (durable_)
+      return durable_->feeds();
+    return feeds_;
+  }
+  expected<incarnation> next_incarnation(std::string_view name) {
+    if (durable_)
+      return durable_->next_incarnation(name);
+    return incarnation{1};
+  }
+  checkpoint_store* durable() { return durable_ ? &*durable_ : nullptr; }
+
+private:
+  std::optional<checkpoint_store> durable_;
+  std::vector<feed_record> feeds_;
+  feed_id feeds_made_;
+};
+
+} // namespace
+
+status service_options::validate() const {
+  if (partitions < 1 || partitions > 64)
+    return fail(errc::invalid_option, "partitions must be 1 to 64");
+  if (threads < 1 || threads > 256)
+    return fail(errc::invalid_option, "threads must be 1 to 256");
+  if (credit_bytes < 1'024)
+    return fail(errc::invalid_option, "credit_bytes must be 1024 or more");
+  if (segment_bytes < 64 << 10)
+    return fail(errc::invalid_option, "segment_bytes must be 65536 or more");
+  if (memory_budget < 4 * credit_bytes)
+    return fail(errc::invalid_option,
+                "memory_budget must be at least 4 times credit_bytes");
+  return {};
+}
+
+struct service::impl {
+  explicit impl(service_options x, book notes)
+    : options{std::move(x)}, records{std::move(notes)}, cfg{options.threads},
+      system{cfg} {
+    // nop
+  }
+
+  /// Asks an actor and waits. @error timed_out
+  template <class Answer, class Handle, class Question>
+  expected<Answer> ask(const Handle& whom, Question question) {
+    auto self = caf::scoped_actor{system};
+    auto result = expected<Answer>{
+      fail(errc::timed_out, "no answer within 10 s")};
+    self->request(whom, answer_timeout, std::move(question))
+      .receive([&](Answer& x) { result = std::move(x); },
+               [](const caf::error&) { /* nop */ });
+    return result;
+  }
+  expected<feed_record> feed_named(std::string_view name);
+  status start_partition(std::size_t place, const std::string& source_name);
+  status tell_feeds(bool only_new);
+  expected<feed_record> not_delivered(std::string_view feed);
+  void end_sink(feed_id feed);
+  bool flushed(timestamp resolved);
+  void exit_all();
+
+  service_options options;
+  book records;
+  config cfg;
+  caf::actor_system system;
+  wiring parts{system, wiring::blocking::detached};
+  std::map<feed_id, std::shared_ptr<position_keeper>> kept_positions;
+  bool stopped = false;
+};
+
+expected<service> service::open(service_options options) {
+  if (auto ok = options.validate(); !ok)
+    return tl::unexpected(ok.error());
+  auto records = book::open(options.directory);
+  if (!records)
+    return tl::unexpected(records.error());
+  auto run = records->next_incarnation("node");
+  if (!run)
+    return tl::unexpected(run.error());
+  auto x = std::make_unique<impl>(std::move(options), std::move(*records));
+  auto shard = collector_shard_options{};
+  shard.origin = run->value; // node 0; every start is another origin
+  shard.credit_bytes = x->options.credit_bytes;
+  shard.heartbeat_interval = x->options.heartbeat_interval;
+  x->parts.start_node(shard);
+  return service{std::move(x)};
+}
+
+service::service(std::unique_ptr<impl> x) : impl_{std::move(x)} {
+  // nop
+}
+
+service::service(service&&) noexcept = default;
+service& service::operator=(service&&) noexcept = default;
+
+service::~service() {
+  if (impl_ && !impl_->stopped)
+    impl_->exit_all();
+}
+
+// -- feeds --------------------------------------------------------------------
+
+expected<feed_record> service::impl::feed_named(std::string_view name) {
+  auto all = records.feeds();
+  if (!all)
+    return tl::unexpected(all.error());
+  for (auto& x : *all)
+    if (x.name == name)
+      return std::move(x);
+  return fail(errc::unknown_feed, "\"" + std::string{name} + "\"");
+}
+
+status service::create_feed(std::string_view name, const feed_rules& rules) {
+  auto feed = impl_->records.create_feed(name, rules);
+  if (!feed)
+    return tl::unexpected(feed.error());
+  return impl_->tell_feeds(true);
+}
+
+status service::remove_feed(std::string_view name) {
+  auto feed = impl_->feed_named(name);
+  if (!feed)
+    return tl::unexpected(feed.error());
+  if (auto ok = impl_->records.remove_feed(name); !ok)
+    return ok;
+  impl_->end_sink(feed->id);
+  impl_->parts.remove_feed(feed->id);
+  impl_->kept_positions.erase(feed->id);
+  return {};
+}
+
+expected<std::vector<feed_record>> service::feeds() {
+  return impl_->records.feeds();
+}
+
+/// The event stores must know all feeds before any floor moves.
+status service::impl::tell_feeds(bool only_new) {
+  auto message = feeds_loaded{};
+  auto all = records.feeds();
+  if (!all)
+    return tl::unexpected(all.error());
+  message.feeds = std::move(*all);
+  auto* durable = records.durable();
+  if (durable != nullptr && !only_new) {
+    auto floors = durable->floors();
+    auto tables = durable->tables();
+    if (!floors || !tables)
+      return tl::unexpected(!floors ? floors.error() : tables.error());
+    message.floors = std::move(*floors);
+    for (auto& x : *tables)
+      message.tables.push_back({x.id, std::move(x.name), {}, {}});
+  }
+  for (const auto& partition : parts.actors().partitions) {
+    auto own = message;
+    if (durable != nullptr && !only_new) {
+      auto lost = lost_rows(*durable, partition.id);
+      if (!lost)
+        return tl::unexpected(lost.error());
+      own.lost = std::move(*lost);
+    }
+    caf::anon_send(partition.store, std::move(own));
+  }
+  return {};
+}
+
+// -- source -------------------------------------------------------------------
+
+status service::impl::start_partition(std::size_t place,
+                                      const std::string& source_name) {
+  auto id = partition_id{place + 1};
+  auto engine = std::shared_ptr<log_engine>{};
+  if (options.directory.empty()) {
+    engine = make_memory_log();
+  } else {
+    auto log = segment_log_options{};
+    log.directory = options.directory + "/log/" + source_name + "/"
+                    + std::to_string(id.value);
+    log.segment_bytes = options.segment_bytes;
+    log.tail_bytes_max = options.memory_budget / 4 / options.partitions;
+    auto opened = segment_log::open(std::move(log));
+    if (!opened)
+      return tl::unexpected(opened.error());
+    engine = std::move(*opened);
+  }
+  auto store_number = records.next_incarnation("store");
+  if (!store_number)
+    return tl::unexpected(store_number.error());
+  auto store = event_store_options{};
+  store.partition = id;
+  store.store = *store_number;
+  store.level = options.durability == durability_level::synced
+                  ? durability::synced
+                  : durability::written;
+  store.partitions = options.partitions;
+  store.place = place;
+  store.window_bytes = options.memory_budget / 8 / options.partitions;
+  store.sync_interval = options.sync_interval;
+  auto shard = dispatcher_shard_options{};
+  shard.window_bytes = options.memory_budget / 8 / options.partitions;
+  parts.start_partition(store, shard, std::move(engine), options.directory);
+  return {};
+}
+
+status service::add_source(std::string_view name,
+                           std::unique_ptr<source_connector> connector) {
+  auto& x = *impl_;
+  if (x.parts.actors().source)
+    return fail(errc::invalid_option,
+                "a service has one source; open another service for \""
+                  + std::string{name} + "\"");
+  if (name.empty() || name.find('/') != std::string_view::npos)
+    return fail(errc::invalid_option,
+                "a source's name must not be empty or contain '/'");
+  auto source_name = std::string{name};
+  const auto& directory = x.options.directory;
+  auto history = directory.empty()
+                   ? expected<table_history>{table_history::in_memory()}
+                   : table_history::open(directory, source_name);
+  if (!history)
+    return tl::unexpected(history.error());
+  x.parts.start_schemas(std::move(*history));
+  for (std::size_t i = 0; i < x.options.partitions; ++i)
+    if (auto ok = x.start_partition(i, source_name); !ok)
+      return ok;
+  if (auto ok = x.tell_feeds(false); !ok)
+    return ok;
+  auto writer = x.records.next_incarnation("source:" + source_name);
+  if (!writer)
+    return tl::unexpected(writer.error());
+  auto settings = source_options{};
+  settings.name = source_name;
+  settings.writer = *writer;
+  settings.window_bytes = x.options.memory_budget / 16;
+  x.parts.start_source(std::move(settings), std::move(connector),
+                       directory.empty()
+                         ? make_memory_journal()
+                         : make_durable_journal(directory, source_name));
+  return {};
+}
+
+// -- subscriptions ------------------------------------------------------------
+
+expected<feed_record> service::impl::not_delivered(std::string_view feed) {
+  auto record = feed_named(feed);
+  if (record && parts.actors().sinks.contains(record->id))
+    return fail(errc::duplicate_name,
+                "feed \"" + record->name + "\" is delivered already");
+  return record;
+}
+
+status service::subscribe(std::string_view feed,
+                          std::unique_ptr<sink_connector> sink) {
+  auto record = impl_->not_delivered(feed);
+  if (!record)
+    return tl::unexpected(record.error());
+  impl_->parts.start_sink(*record, connector_sink_options{}, std::move(sink));
+  return {};
+}
+
+status service::subscribe(std::string_view feed, change_callback callback) {
+  auto record = impl_->not_delivered(feed);
+  if (!record)
+    return tl::unexpected(record.error());
+  auto& positions = impl_->kept_positions[record->id];
+  if (!positions)
+    positions = impl_->options.directory.empty()
+                  ? keep_positions_in_memory()
+                  : keep_positions_in(impl_->options.directory);
+  impl_->parts.start_sink(*record, callback_sink_options{}, positions,
+                          std::move(callback));
+  return {};
+}
+
+status service::unsubscribe(std::string_view feed) {
+  auto record = impl_->feed_named(feed);
+  if (!record)
+    return tl::unexpected(record.error());
+  if (!impl_->parts.actors().sinks.contains(record->id))
+    return fail(errc::unknown_feed,
+                "\"" + record->name + "\" is not delivered");
+  impl_->end_sink(record->id);
+  return {};
+}
+
+/// Waits for the sink's end: the next one uses the same positions.
+void service::impl::end_sink(feed_id feed) {
+  auto sink = parts.stop_sink(feed);
+  if (!sink)
+    return;
+  auto self = caf::scoped_actor{system};
+  self->wait_for(sink);
+}
+
+// -- asking -------------------------------------------------------------------
+
+expected<feed_status> service::status_of(std::string_view feed) {
+  auto record = impl_->feed_named(feed);
+  if (!record)
+    return tl::unexpected(record.error());
+  return impl_->ask<feed_status>(impl_->parts.actors().collector,
+                                 feed_status_query{record->id});
+}
+
+expected<source_status> service::source() {
+  if (!impl_->parts.actors().source)
+    return fail(errc::source_unavailable, "no source was added");
+  return impl_->ask<source_status>(impl_->parts.actors().source,
+                                   source_status_query{});
+}
+
+expected<std::vector<store_status>> service::log() {
+  auto result = std::vector<store_status>{};
+  for (const auto& partition : impl_->parts.actors().partitions) {
+    auto one = impl_->ask<store_status>(partition.store, store_status_query{});
+    if (!one)
+      return tl::unexpected(one.error());
+    result.push_back(std::move(*one));
+  }
+  return result;
+}
+
+expected<std::vector<reset_record>> service::resets() {
+  auto result = std::vector<reset_record>{};
+  for (const auto& partition : impl_->parts.actors().partitions) {
+    auto one = impl_->ask<reset_log>(partition.shard, reset_log_query{});
+    if (!one)
+      return tl::unexpected(one.error());
+    result.insert(result.end(), one->records.begin(), one->records.end());
+  }
+  return result;
+}
+
+const service_actors& service::actors() const {
+  return impl_->parts.actors();
+}
+
+// -- stopping -----------------------------------------------------------------
+
+bool service::impl::flushed(timestamp resolved) {
+  for (const auto& [feed, sink] : parts.actors().sinks) {
+    auto x = ask<feed_status>(parts.actors().collector,
+                              feed_status_query{feed});
+    if (!x || x->failure)
+      continue; // it will not get further
+    if (x->tables > 0 && (x->resolved < resolved || !x->unflushed.empty()))
+      return false;
+  }
+  return true;
+}
+
+std::vector<unflushed_table> service::stop(std::chrono::milliseconds deadline) {
+  auto& x = *impl_;
+  auto result = std::vector<unflushed_table>{};
+  if (x.stopped)
+    return result;
+  auto until = std::chrono::steady_clock::now() + deadline;
+  if (x.parts.actors().source) {
+    auto last = x.ask<source_status>(x.parts.actors().source, stop_source{});
+    if (last)
+      while (!x.flushed(last->resolved)
+             && std::chrono::steady_clock::now() < until)
+        std::this_thread::sleep_for(flush_poll);
+  }
+  for (const auto& [feed, sink] : x.parts.actors().sinks) {
+    auto last = x.ask<feed_status>(x.parts.actors().collector,
+                                   feed_status_query{feed});
+    if (last)
+      result.insert(result.end(), last->unflushed.begin(),
+                    last->unflushed.end());
+  }
+  x.exit_all();
+  return result;
+}
+
+void service::impl::exit_all() {
+  stopped = true;
+  parts.stop();
+  system.await_all_actors_done();
+}
+
+} // namespace sluice

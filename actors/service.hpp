@@ -1,0 +1,125 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/sinks/callback.hpp"
+#include "actors/sinks/sink_connector.hpp"
+#include "actors/sources/source_connector.hpp"
+#include "messages/control.hpp"
+#include "messages/errc.hpp"
+#include "messages/feed.hpp"
+#include "messages/reset.hpp"
+
+namespace sluice {
+
+/// When the log announces a row to the feeds.
+enum class durability_level : std::uint8_t {
+  /// Once the operating system has it: survives a kill of the process. After
+  /// a power cut the source sends again what was not synced.
+  written,
+  /// Once a sync has covered it: survives a power cut.
+  synced,
+};
+
+/// docs/settings.md has the table.
+struct service_options {
+  /// Where log, positions and schemas are kept; created if missing. Empty:
+  /// all in memory, gone at the end.
+  std::string directory;
+  durability_level durability = durability_level::written;
+  /// Bytes for all rows in memory: credit, the log's recent blocks, windows.
+  std::uint64_t memory_budget = 256 << 20;
+  /// Bytes per feed that are on their way or held by its sink.
+  std::uint64_t credit_bytes = 16 << 20;
+  std::uint64_t segment_bytes = 64 << 20;
+  std::size_t partitions = 1;
+  std::size_t threads = 2; ///< Of the actor system, blocking clients aside.
+  std::chrono::milliseconds sync_interval{50};
+  std::chrono::milliseconds heartbeat_interval{200};
+
+  /// @error invalid_option, naming the setting and what it may be.
+  [[nodiscard]] status validate() const;
+};
+
+/// A change feed, embedded: one source, its log, any number of feeds. The
+/// only one that knows the whole path. Several services in one process do not
+/// know of each other, if each has its own directory.
+///
+/// Calls may come from any thread, one at a time. No global state, no signal
+/// handlers, no output.
+class service {
+public:
+  /// Opens the directory, or makes it. A service that was killed goes on
+  /// where it stopped.
+  /// @error invalid_option, log_locked, log_corrupt, log_format_newer, log_io
+  [[nodiscard]] static expected<service> open(service_options options);
+
+  service(service&&) noexcept;
+  service& operator=(service&&) noexcept;
+  /// Stops without waiting: what is not flushed comes again.
+  ~service();
+
+  /// A feed lives until it is removed by name, over restarts: its position is
+  /// kept, and the log keeps what it has not got. Creating it again with the
+  /// same rules changes nothing. Create feeds before the source, so that they
+  /// see everything.
+  /// @error duplicate_name: other rules under that name
+  [[nodiscard]] status create_feed(std::string_view name,
+                                   const feed_rules& rules = {});
+  /// Ends its subscription, too. What only it needed of the log may go.
+  /// @error unknown_feed
+  [[nodiscard]] status remove_feed(std::string_view name);
+  [[nodiscard]] expected<std::vector<feed_record>> feeds();
+
+  /// Starts reading. Tables with rows are copied first.
+  /// @param name Identifies the upstream over restarts.
+  /// @error invalid_option: there is a source already; as `open`
+  [[nodiscard]] status add_source(std::string_view name,
+                                  std::unique_ptr<source_connector> source);
+
+  /// Delivers a feed to a target that stores its own position.
+  /// @error unknown_feed; duplicate_name: it is delivered already
+  [[nodiscard]] status subscribe(std::string_view feed,
+                                 std::unique_ptr<sink_connector> sink);
+  /// Delivers a feed to a function. It is called in a thread of its own;
+  /// nothing is acknowledged but by the acknowledger.
+  [[nodiscard]] status subscribe(std::string_view feed,
+                                 change_callback callback);
+  /// The feed stays, with its position. Returns when the sink has let go, and
+  /// a callback has returned: do not call it from inside one.
+  /// @error unknown_feed
+  [[nodiscard]] status unsubscribe(std::string_view feed);
+
+  /// How far a feed is, and why it stopped if it did.
+  /// @error unknown_feed: not subscribed; timed_out
+  [[nodiscard]] expected<feed_status> status_of(std::string_view feed);
+  /// @error source_unavailable: no source; timed_out
+  [[nodiscard]] expected<source_status> source();
+  /// One per partition. @error as `source`
+  [[nodiscard]] expected<std::vector<store_status>> log();
+  /// Records of the last resets of all dispatchers. @error as `source`
+  [[nodiscard]] expected<std::vector<reset_record>> resets();
+
+  /// Stops in order: source, then log, then feeds. Waits until everything
+  /// read is durable at the targets, but not longer than `deadline`.
+  /// @returns The tables of which something is not flushed; it comes again
+  ///          after the next open.
+  [[nodiscard]] std::vector<unflushed_table>
+  stop(std::chrono::milliseconds deadline = std::chrono::seconds{10});
+
+  /// The typed handles, for people with actors of their own. Include
+  /// actors/service_wiring.hpp.
+  [[nodiscard]] const struct service_actors& actors() const;
+
+private:
+  struct impl;
+  explicit service(std::unique_ptr<impl> x);
+  std::unique_ptr<impl> impl_;
+};
+
+} // namespace sluice

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/collector_shard_state.hpp"
+#include "actors/dispatcher_shard_state.hpp"
+#include "actors/event_store_state.hpp"
+#include "actors/sinks/callback.hpp"
+#include "actors/sinks/callback_sink_state.hpp"
+#include "actors/sinks/connector_sink_state.hpp"
+#include "actors/sinks/position_keeper.hpp"
+#include "actors/sinks/sink_connector.hpp"
+#include "actors/source_state.hpp"
+#include "actors/sources/source_connector.hpp"
+#include "messages/interfaces.hpp"
+#include "store/log_engine.hpp"
+#include "store/table_history.hpp"
+
+/// Spawns the actors and joins them: the only place that knows the whole path.
+namespace sluice {
+
+/// One partition of the source's log and who serves it.
+struct partition_actors {
+  partition_id id;
+  disk_actor disk;
+  event_store_actor store;
+  dispatcher_shard_actor shard;
+};
+
+/// The actors of a service. A handle that is not there yet is null.
+struct service_actors {
+  broker_actor broker;
+  collector_actor collector;
+  collector_shard_actor collector_shard;
+  schema_store_actor schemas;
+  source_actor source;
+  std::vector<partition_actors> partitions;
+  std::map<feed_id, sink_actor> sinks;
+};
+
+class wiring {
+public:
+  /// Where actors run that wrap something blocking.
+  enum class blocking {
+    detached,  ///< In threads of their own.
+    scheduled, ///< As all others: tests decide the order of every step.
+  };
+
+  wiring(caf::actor_system& system, blocking where,
+         std::chrono::milliseconds tick_interval = std::chrono::milliseconds{
+           50});
+
+  /// BROKER, COLLECTOR, COLLECTOR_SHARD.
+  void start_node(const collector_shard_options& options);
+  /// SCHEMA_STORE of the one upstream.
+  void start_schemas(table_history history);
+  /// DISK, EVENT_STORE, DISPATCHER_SHARD. @pre schemas are started
+  void start_partition(const event_store_options& store,
+                       const dispatcher_shard_options& shard,
+                       std::shared_ptr<log_engine> engine,
+                       const std::string& directory);
+  /// Event stores learn of feeds, floors and losses. @see feeds_loaded
+  void tell_stores(const feeds_loaded& x);
+  /// SOURCE; it begins to read. @pre partitions are started
+  void start_source(source_options options,
+                    std::shared_ptr<source_connector> connector,
+                    std::shared_ptr<source_journal> journal);
+
+  /// SINK; the feed begins to flow.
+  void start_sink(const feed_record& feed, const connector_sink_options& how,
+                  std::shared_ptr<sink_connector> target);
+  void start_sink(const feed_record& feed, const callback_sink_options& how,
+                  std::shared_ptr<position_keeper> positions,
+                  change_callback callback);
+  /// @returns The sink, which is ending; null if there is none.
+  sink_actor stop_sink(feed_id feed);
+  void remove_feed(feed_id feed);
+
+  /// Ends all actors, from the source on.
+  void stop();
+
+  [[nodiscard]] const service_actors& actors() const { return actors_; }
+
+private:
+  void subscribe(const feed_record& feed, sink_actor sink);
+
+  caf::actor_system& system_;
+  blocking where_;
+  std::chrono::milliseconds tick_interval_;
+  service_actors actors_;
+};
+
+} // namespace sluice
