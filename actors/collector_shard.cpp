@@ -14,9 +14,7 @@ using pointer = collector_shard_actor::stateful_pointer<collector_shard_data>;
 struct perform {
   pointer self;
 
-  void operator()(open_channel& x) const {
-    self->send(self->state.broker, x);
-  }
+  void operator()(open_channel& x) const { self->send(self->state.broker, x); }
   void operator()(register_dispatchers& x) const {
     self->send(self->state.broker, std::move(x));
   }
@@ -73,8 +71,7 @@ void forget_sink(pointer self, feed_id feed) {
   auto i = self->state.sinks.find(feed);
   if (i == self->state.sinks.end())
     return;
-  self->state.feed_of_sink.erase(
-    caf::actor_cast<caf::actor_addr>(i->second));
+  self->state.feed_of_sink.erase(caf::actor_cast<caf::actor_addr>(i->second));
   self->state.sinks.erase(i);
 }
 
@@ -82,8 +79,7 @@ void forget_sink(pointer self, feed_id feed) {
 
 collector_shard_actor::behavior_type
 collector_shard(pointer self, collector_shard_options options,
-                broker_actor broker,
-                std::chrono::milliseconds tick_interval) {
+                broker_actor broker, std::chrono::milliseconds tick_interval) {
   auto& state = self->state;
   state.core = collector_shard_state{options};
   state.broker = std::move(broker);
@@ -107,13 +103,11 @@ collector_shard(pointer self, collector_shard_options options,
     },
     [=](const ready& x) {
       auto from = self->current_sender();
-      self->state.shards[x.channel]
-        = caf::actor_cast<dispatcher_shard_actor>(from);
+      self->state.shards[x.channel] = caf::actor_cast<dispatcher_shard_actor>(
+        from);
       done(self->state.core.on_ready(x, now(self)));
     },
-    [=](const refused& x) {
-      done(self->state.core.on_refused(x, now(self)));
-    },
+    [=](const refused& x) { done(self->state.core.on_refused(x, now(self))); },
     [=](const unknown_registration& x) {
       done(self->state.core.on_unknown(x, now(self)));
     },
@@ -147,9 +141,7 @@ collector_shard(pointer self, collector_shard_options options,
       done(self->state.core.on_tick(now(self)));
       self->delayed_send(self, tick_interval, tick{});
     },
-    [=](const feed_status_query& x) {
-      return self->state.core.status(x.feed);
-    },
+    [=](const feed_status_query& x) { return self->state.core.status(x.feed); },
   };
 }
 

@@ -22,30 +22,21 @@ collector_shard_state::on_sink_opened(feed_id feed, const sink_opened& x,
   of.low_stored = x.low_watermark;
   of.low_asked = x.low_watermark;
   of.retry_wait = {};
-  reopen_streams(of, x, now);
-  auto positions = std::map<table_id, table_position>{};
+  of.positions.clear();
   for (const auto& position : x.positions)
-    positions.emplace(position.table, position);
-  for (const auto& table : std::exchange(of.waiting, {})) {
-    if (of.streams.contains(table.table))
-      continue;
-    auto stored = table_position{table.table, {}, {}};
-    if (auto k = positions.find(table.table); k != positions.end())
-      stored = k->second;
-    add_stream(of, table, stored, now);
-  }
+    of.positions.emplace(position.table, position);
+  reopen_streams(of, now);
+  for (const auto& table : std::exchange(of.waiting, {}))
+    if (!of.streams.contains(table.table))
+      add_stream(of, table, now);
   return take();
 }
 
-void collector_shard_state::reopen_streams(feed_entry& of, const sink_opened& x,
-                                           time now) {
-  auto positions = std::map<table_id, table_position>{};
-  for (const auto& position : x.positions)
-    positions.emplace(position.table, position);
+void collector_shard_state::reopen_streams(feed_entry& of, time now) {
   for (const auto& [table, number] : of.streams) {
     auto& stream = entries_[number];
     auto stored = table_position{table, {}, {}};
-    if (auto k = positions.find(table); k != positions.end())
+    if (auto k = of.positions.find(table); k != of.positions.end())
       stored = k->second;
     stream.progress.on_sink_opened(stored);
     auto start = std::max(
@@ -93,7 +84,8 @@ collector_shard_state::on_durable(feed_id feed, const rows_durable& x) {
       auto rows = entries_[number].progress.on_durable(x.batch);
       of.counts.rows_durable += rows;
       durable_since_heartbeat_ += rows;
-      settle(entries_[number]);
+      if (!entries_[number].removed)
+        settle(entries_[number]);
     }
     of.batches.erase(of.batches.begin());
   }
@@ -152,20 +144,25 @@ void collector_shard_state::stop_feed(feed_entry& of, error reason) {
   of.counts.failure = std::move(reason);
   drop_batches(of);
   for (const auto& [table, number] : of.streams) {
-    auto& stream = entries_[number];
-    auto& on = channel_of(stream);
-    auto id = stream.stream.who().id;
-    out_.emplace_back(
-      remove_dispatchers{on.up.channel(), on.up.partition(), {id}});
-    registrations_.erase(id);
-    unanswered_.erase(number);
-    stream.removed = true;
-    on.up.credit.remove(of.record.id);
-    if (stream.stream.ready())
-      on.slots[stream.stream.stream().value] = UINT32_MAX;
+    drop_stream(of, number);
+    channel_of(entries_[number]).up.credit.remove(of.record.id);
   }
   of.streams.clear();
   of.busy.clear();
+}
+
+void collector_shard_state::drop_stream(feed_entry& of, index number) {
+  auto& stream = entries_[number];
+  auto& on = channel_of(stream);
+  auto id = stream.stream.who().id;
+  out_.emplace_back(
+    remove_dispatchers{on.up.channel(), on.up.partition(), {id}});
+  registrations_.erase(id);
+  unanswered_.erase(number);
+  of.busy.erase(number);
+  stream.removed = true;
+  if (stream.stream.ready())
+    on.slots[stream.stream.stream().value] = UINT32_MAX;
 }
 
 // -- timers -------------------------------------------------------------------

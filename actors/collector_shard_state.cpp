@@ -36,7 +36,7 @@ collector_shard_state::on_tables(const add_tables& x, time now) {
     // Its start is the target's position, so the sink must be open first.
     // Until the stream is there no low watermark is asked for.
     if (of.phase == sink_phase::open)
-      add_stream(of, table, {table.table, {}, {}}, now);
+      add_stream(of, table, now);
     else
       of.waiting.push_back(table);
   }
@@ -54,7 +54,11 @@ collector_shard_state::on_unsubscribe(const unsubscribe_feed& x) {
 }
 
 void collector_shard_state::add_stream(feed_entry& to, const table_info& table,
-                                       const table_position& stored, time now) {
+                                       time now) {
+  auto i_stored = to.positions.find(table.table);
+  auto stored = i_stored == to.positions.end()
+                  ? table_position{table.table, {}, {}}
+                  : i_stored->second;
   auto start = std::max({stored.checkpoint, to.low_stored, table.created});
   auto number = static_cast<index>(entries_.size());
   auto who = registration{registration_numbers_.next(),
@@ -69,7 +73,6 @@ void collector_shard_state::add_stream(feed_entry& to, const table_info& table,
   registrations_.emplace(who.id, number);
   to.streams.emplace(table.table, number);
   to.busy.insert(number);
-  ++to.counts.tables;
   auto [i, added] = channels_.try_emplace(table.partition);
   if (added) {
     auto id = channel_numbers_.next();
@@ -146,6 +149,11 @@ collector_shard_state::on_refused(const refused& x, time now) {
   if (x.reason == errc::stopped) // its broker comes back
     return take();
   auto& of = feed_of(*found);
+  if (x.reason == errc::table_deleted) { // it has no more rows; others have
+    of.streams.erase(found->table.table);
+    drop_stream(of, registrations_.at(x.registration));
+    return take();
+  }
   stop_feed(
     of,
     {x.reason, "feed \"" + of.record.name + "\", table " + found->table.name
@@ -431,6 +439,7 @@ feed_status collector_shard_state::status(feed_id feed) const {
   const auto& of = i->second;
   auto result = of.counts;
   result.checkpoint = of.low_stored;
+  result.tables = of.streams.size();
   if (of.streams.empty())
     return result;
   auto resolved = timestamp::max();

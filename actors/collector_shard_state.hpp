@@ -121,6 +121,7 @@ private:
     std::map<table_id, index> streams;
     std::set<index> busy;            // behind, or rows not durable
     std::vector<table_info> waiting; // tables before the sink is open
+    std::map<table_id, table_position> positions; // as the sink opened
     std::map<std::uint64_t, pinned_batch> batches;
     // Charges that came while the sink was away.
     std::vector<std::pair<partition_id, std::uint64_t>> held;
@@ -146,8 +147,7 @@ private:
   stream_entry* entry_of(channel_entry& of, slot stream);
   stream_entry* entry_of(registration_id id);
 
-  void add_stream(feed_entry& to, const table_info& table,
-                  const table_position& stored, time now);
+  void add_stream(feed_entry& to, const table_info& table, time now);
   void send_register(stream_entry& x, time now);
   void register_anew(stream_entry& x, timestamp start, time now);
   void reset(stream_entry& x, time now);
@@ -157,7 +157,8 @@ private:
   void take_item(feed_entry& of, channel_entry& on, const delivery_item& x,
                  time now, write_rows& to, std::vector<index>& written);
   void drop_batches(feed_entry& of);
-  void reopen_streams(feed_entry& of, const sink_opened& x, time now);
+  void reopen_streams(feed_entry& of, time now);
+  void drop_stream(feed_entry& of, index number);
   void stop_feed(feed_entry& of, error reason);
   void ask_watermark(feed_entry& of);
   void send_heartbeat(channel_entry& on, bool repeat);

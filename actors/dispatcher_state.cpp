@@ -22,7 +22,9 @@ dispatcher_state::on_schema(const schema_answer& answer) {
   auto lower = lower_bound(reset_->reset_ts);
   if (lower != answer.query.at) // a heartbeat came while we asked
     return schema_query{who_.id, reset_->next, who_.table, lower};
-  if (answer.failure != errc::none) {
+  // A table that was dropped may come back, with `later`.
+  if (answer.failure != errc::none
+      && answer.failure != errc::table_deleted) {
     reset_.reset();
     return answer.failure;
   }

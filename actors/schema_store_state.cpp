@@ -1,6 +1,7 @@
 #include "actors/schema_store_state.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace sluice {
 
@@ -30,12 +31,13 @@ schema_store_state::on_declare(std::size_t source,
   auto out = effects{};
   auto& table = tables_[id];
   auto& known = table.versions;
+  auto returns = !known.empty() && known.back().dropped && !event.dropped;
   if (std::find(known.begin(), known.end(), event) == known.end()) {
     known.push_back(event);
     for (auto shard : shards_)
       out.push_back(to_shard<ddl_notice>{shard, {event}});
   }
-  if (!table.partition) {
+  if (!table.partition || returns) {
     table.partition = message.partition;
     table.unnoted = collectors_;
     for (auto collector : collectors_)
@@ -149,8 +151,12 @@ schema_answer schema_store_state::answer(const schema_query& query) const {
   auto last = std::find_if(known.rbegin(), known.rend(), [&](const auto& x) {
     return begins(x) <= query.at;
   });
-  // No row can be before the first version, so it serves for what is before.
-  const auto& valid = last == known.rend() ? known.front() : *last;
+  // No row can be before the first version, or between the end of the table
+  // and its coming back: there the next version serves.
+  auto next = last.base();
+  if ((last == known.rend() || last->dropped) && next != known.end())
+    last = std::make_reverse_iterator(std::next(next));
+  const auto& valid = *last;
   result.schema = valid.schema;
   if (valid.dropped)
     result.failure = errc::table_deleted;

@@ -1,5 +1,6 @@
 #include "actors/service.hpp"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <thread>
@@ -82,6 +83,22 @@ public:
       return durable_->next_incarnation(name);
     return incarnation{1};
   }
+  /// Which partition has a table's rows depends on their number.
+  status keep_partitions(const std::string& source, std::size_t partitions) {
+    if (!durable_)
+      return {};
+    auto noted = durable_->note(source, "sluice:partitions");
+    if (!noted)
+      return tl::unexpected(noted.error());
+    auto now = std::to_string(partitions);
+    if (!*noted)
+      return durable_->set_note(source, "sluice:partitions", now);
+    if (**noted == now)
+      return {};
+    return fail(errc::invalid_option, "partitions is " + now
+                                        + ", but the log was made with "
+                                        + **noted);
+  }
   checkpoint_store* durable() { return durable_ ? &*durable_ : nullptr; }
 
 private:
@@ -116,11 +133,11 @@ struct service::impl {
 
   /// Asks an actor and waits. @error timed_out
   template <class Answer, class Handle, class Question>
-  expected<Answer> ask(const Handle& whom, Question question) {
+  expected<Answer> ask(const Handle& whom, Question question,
+                       std::chrono::milliseconds patience = answer_timeout) {
     auto self = caf::scoped_actor{system};
-    auto result = expected<Answer>{
-      fail(errc::timed_out, "no answer within 10 s")};
-    self->request(whom, answer_timeout, std::move(question))
+    auto result = expected<Answer>{fail(errc::timed_out, "no answer in time")};
+    self->request(whom, patience, std::move(question))
       .receive([&](Answer& x) { result = std::move(x); },
                [](const caf::error&) { /* nop */ });
     return result;
@@ -130,7 +147,7 @@ struct service::impl {
   status tell_feeds(bool only_new);
   expected<feed_record> not_delivered(std::string_view feed);
   void end_sink(feed_id feed);
-  bool flushed(timestamp resolved);
+  bool flushed(timestamp resolved, std::chrono::milliseconds patience);
   void exit_all();
 
   service_options options;
@@ -292,6 +309,9 @@ status service::add_source(std::string_view name,
                    : table_history::open(directory, source_name);
   if (!history)
     return tl::unexpected(history.error());
+  if (auto ok = x.records.keep_partitions(source_name, x.options.partitions);
+      !ok)
+    return ok;
   x.parts.start_schemas(std::move(*history));
   for (std::size_t i = 0; i < x.options.partitions; ++i)
     if (auto ok = x.start_partition(i, source_name); !ok)
@@ -371,8 +391,12 @@ expected<feed_status> service::status_of(std::string_view feed) {
   auto record = impl_->feed_named(feed);
   if (!record)
     return tl::unexpected(record.error());
-  return impl_->ask<feed_status>(impl_->parts.actors().collector,
-                                 feed_status_query{record->id});
+  auto answer = impl_->ask<feed_status>(impl_->parts.actors().collector,
+                                        feed_status_query{record->id});
+  if (answer && answer->failure.code == errc::unknown_feed)
+    return fail(errc::unknown_feed,
+                "\"" + record->name + "\" is not delivered");
+  return answer;
 }
 
 expected<source_status> service::source() {
@@ -410,12 +434,17 @@ const service_actors& service::actors() const {
 
 // -- stopping -----------------------------------------------------------------
 
-bool service::impl::flushed(timestamp resolved) {
+bool service::impl::flushed(timestamp resolved,
+                            std::chrono::milliseconds patience) {
   for (const auto& [feed, sink] : parts.actors().sinks) {
-    auto x = ask<feed_status>(parts.actors().collector,
-                              feed_status_query{feed});
-    if (!x || x->failure)
+    auto x = ask<feed_status>(parts.actors().collector, feed_status_query{feed},
+                              patience);
+    if (!x)
+      return false;
+    if (x->failure && x->failure.code != errc::sink_unavailable)
       continue; // it will not get further
+    if (x->failure)
+      return false; // its sink may come back
     if (x->tables > 0 && (x->resolved < resolved || !x->unflushed.empty()))
       return false;
   }
@@ -428,16 +457,19 @@ std::vector<unflushed_table> service::stop(std::chrono::milliseconds deadline) {
   if (x.stopped)
     return result;
   auto until = std::chrono::steady_clock::now() + deadline;
+  auto left = [&] {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+      until - std::chrono::steady_clock::now());
+  };
   if (x.parts.actors().source) {
-    auto last = x.ask<source_status>(x.parts.actors().source, stop_source{});
-    if (last)
-      while (!x.flushed(last->resolved)
-             && std::chrono::steady_clock::now() < until)
-        std::this_thread::sleep_for(flush_poll);
+    auto last = x.ask<source_status>(x.parts.actors().source, stop_source{},
+                                     std::max(left(), 1ms));
+    while (last && left() > 0ms && !x.flushed(last->resolved, left()))
+      std::this_thread::sleep_for(flush_poll);
   }
   for (const auto& [feed, sink] : x.parts.actors().sinks) {
     auto last = x.ask<feed_status>(x.parts.actors().collector,
-                                   feed_status_query{feed});
+                                   feed_status_query{feed}, 1s);
     if (last)
       result.insert(result.end(), last->unflushed.begin(),
                     last->unflushed.end());

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <chrono>
+#include <exception>
 
 #include <caf/typed_event_based_actor.hpp>
 
@@ -58,6 +59,16 @@ expected<bool> confirm(const source_parts& parts, const call_confirm& call) {
   return parts.connector->confirm(call.ts);
 }
 
+/// A connector is somebody's code: what it throws is tried again, too.
+template <class Call>
+auto guarded(Call call) -> decltype(call()) {
+  try {
+    return call();
+  } catch (const std::exception& x) {
+    return fail(errc::source_unavailable, x.what());
+  }
+}
+
 void perform_all(pointer self, source_state::effects effects);
 
 /// Carries out what the state decided. The only place that sends, and that
@@ -68,19 +79,20 @@ struct perform {
   // -- the connector: its answer goes back to the state at once ---------------
 
   void operator()(call_open& x) const {
-    auto done = parts().connector->open(x.resume, *parts().journal);
+    auto done = guarded(
+      [&] { return parts().connector->open(x.resume, *parts().journal); });
     auto failure = done ? error{} : done.error();
     then(core().on_opened(done ? std::move(*done) : std::vector<ddl_event>{},
                           failure, now(self)));
   }
   void operator()(call_read& x) const {
-    auto done = parts().connector->read(x.bytes_max);
+    auto done = guarded([&] { return parts().connector->read(x.bytes_max); });
     auto failure = done ? error{} : done.error();
     then(core().on_read(done ? to_read(std::move(*done)) : source_read{},
                         failure, now(self)));
   }
   void operator()(call_confirm& x) const {
-    auto done = confirm(parts(), x);
+    auto done = guarded([&] { return confirm(parts(), x); });
     core().on_confirmed(done && *done, done ? error{} : done.error());
   }
 

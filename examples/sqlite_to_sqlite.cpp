@@ -4,6 +4,7 @@
 // where REPLICA says that it is.
 //
 //   sqlite_to_sqlite app.db replica.db --state state/
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <string>
@@ -42,6 +43,19 @@ bool caught_up(const sluice::source_status& source,
          && feed.unflushed.empty();
 }
 
+/// Timestamps are the source's change numbers, so their distance is the lag.
+std::string note(const sluice::source_status& source,
+                 const sluice::feed_status& feed) {
+  if (!source.copying.empty())
+    return fmt::format("copying {}: {} of {}", source.copying, source.copied,
+                       source.copy_total);
+  if (feed.failure)
+    return to_string(feed.failure);
+  auto behind = source.resolved.value
+                - std::min(source.resolved.value, feed.resolved.value);
+  return fmt::format("{} changes behind", behind);
+}
+
 int run(const settings& how) {
   auto options = sluice::service_options{};
   options.directory = how.state;
@@ -70,15 +84,15 @@ int run(const settings& how) {
     auto feed = service->status_of("replica");
     if (!source || !feed)
       return failed(!source ? source.error() : feed.error());
-    if (source->failure)
+    // A database that was there before may come back.
+    if (source->failure
+        && (source->failure.code != sluice::errc::source_unavailable
+            || source->resolved == sluice::timestamp{}))
       return failed(source->failure);
     if (feed->failure && feed->failure.code != sluice::errc::sink_unavailable)
       return failed(feed->failure);
     shown.done = feed->rows_durable;
-    shown.note = source->copying.empty()
-                   ? ""
-                   : fmt::format("copying {}: {} of {}", source->copying,
-                                 source->copied, source->copy_total);
+    shown.note = note(*source, *feed);
     bar.show(shown);
     if (how.once && caught_up(*source, *feed))
       break;

@@ -151,3 +151,22 @@ TEST_CASE("a query beyond the resolved waits for it") {
   uut.on_shard_gone(0);
   CHECK(uut.on_resolved({{80}}).empty());
 }
+
+TEST_CASE("a table that comes back is served from its coming back") {
+  auto uut = schema_store_state{};
+  auto gone = ddl(7, 1, 40);
+  gone.dropped = true;
+  (void) uut.on_declare(0, {ddl(7, 1, 10), {1}}, errc::none);
+  (void) uut.on_declare(0, {gone, {1}}, errc::none);
+  (void) uut.on_resolved({{100}});
+  auto at = [&](std::uint64_t ts) {
+    auto out = uut.on_query(0, {{1, 1}, {1}, {7}, {ts}});
+    return std::get<to_shard<schema_answer>>(out.at(0)).message;
+  };
+  CHECK(at(20).failure == errc::none);
+  CHECK(at(50).failure == errc::table_deleted);
+  (void) uut.on_declare(0, {ddl(7, 2, 60), {1}}, errc::none);
+  CHECK(at(50).failure == errc::none);
+  CHECK(at(50).schema.version == schema_version{2});
+  CHECK(at(20).later.size() == 2);
+}
