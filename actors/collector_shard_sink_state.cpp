@@ -35,9 +35,7 @@ collector_shard_state::on_sink_opened(feed_id feed, const sink_opened& x,
 void collector_shard_state::reopen_streams(feed_entry& of, time now) {
   for (const auto& [table, number] : of.streams) {
     auto& stream = entries_[number];
-    auto stored = table_position{table, {}, {}};
-    if (auto k = of.positions.find(table); k != of.positions.end())
-      stored = k->second;
+    auto stored = of.position_of(table);
     stream.progress.on_sink_opened(stored);
     auto start = std::max(
       {stored.checkpoint, of.low_stored, stream.table.created});

@@ -55,10 +55,7 @@ collector_shard_state::on_unsubscribe(const unsubscribe_feed& x) {
 
 void collector_shard_state::add_stream(feed_entry& to, const table_info& table,
                                        time now) {
-  auto i_stored = to.positions.find(table.table);
-  auto stored = i_stored == to.positions.end()
-                  ? table_position{table.table, {}, {}}
-                  : i_stored->second;
+  auto stored = to.position_of(table.table);
   auto start = std::max({stored.checkpoint, to.low_stored, table.created});
   auto number = static_cast<index>(entries_.size());
   auto who = registration{registration_numbers_.next(),
@@ -439,7 +436,10 @@ feed_status collector_shard_state::status(feed_id feed) const {
   const auto& of = i->second;
   auto result = of.counts;
   result.checkpoint = of.low_stored;
-  result.tables = of.streams.size();
+  result.tables = of.streams.size() + of.waiting.size();
+  for (const auto& table : of.waiting)
+    result.unflushed.push_back(
+      {table.table, of.position_of(table.table).checkpoint, {}, 0});
   if (of.streams.empty())
     return result;
   auto resolved = timestamp::max();

@@ -121,13 +121,18 @@ private:
     std::map<table_id, index> streams;
     std::set<index> busy;            // behind, or rows not durable
     std::vector<table_info> waiting; // tables before the sink is open
-    std::map<table_id, table_position> positions; // as the sink opened
     std::map<std::uint64_t, pinned_batch> batches;
     // Charges that came while the sink was away.
     std::vector<std::pair<partition_id, std::uint64_t>> held;
     time retry_due{};
     time retry_wait{};
     feed_status counts; // of it only the counters and the failure
+    std::map<table_id, table_position> positions; // as the sink opened
+
+    [[nodiscard]] table_position position_of(table_id table) const {
+      auto i = positions.find(table);
+      return i == positions.end() ? table_position{table, {}, {}} : i->second;
+    }
   };
   struct channel_entry {
     uplink_state up;

@@ -13,13 +13,14 @@ std::int64_t credit_spent::allowed(feed_id feed) const {
   return static_cast<std::int64_t>(i->second.granted - i->second.sent);
 }
 
-bool credit_spent::covers(feed_id feed, std::uint64_t charge) const {
+bool credit_spent::covers(feed_id feed, std::uint64_t charge,
+                          std::uint64_t packed) const {
   auto i = accounts_.find(feed);
   if (i == accounts_.end() || i->second.limit == 0)
     return false;
   auto left = allowed(feed);
-  return left >= static_cast<std::int64_t>(charge)
-         || left >= static_cast<std::int64_t>(i->second.limit);
+  return left >= static_cast<std::int64_t>(packed + charge)
+         || (packed == 0 && left >= static_cast<std::int64_t>(i->second.limit));
 }
 
 void credit_spent::spend(feed_id feed, std::uint64_t charge) {

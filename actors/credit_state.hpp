@@ -16,9 +16,10 @@ class credit_spent {
 public:
   /// allowed = granted_total - sent_total; negative after an oversized one.
   [[nodiscard]] std::int64_t allowed(feed_id feed) const;
-  /// Whether `charge` may go. One that is larger than the whole limit may,
-  /// when nothing of the feed is in flight.
-  [[nodiscard]] bool covers(feed_id feed, std::uint64_t charge) const;
+  /// Whether `charge` may go, with what is packed already. One that is larger
+  /// than the whole limit may, when nothing of the feed is in flight or packed.
+  [[nodiscard]] bool covers(feed_id feed, std::uint64_t charge,
+                            std::uint64_t packed = 0) const;
   void spend(feed_id feed, std::uint64_t charge);
   /// Totals only rise; a late message changes nothing.
   /// @returns Whether some feed may send more than before.

@@ -29,15 +29,11 @@ struct perform {
   void operator()(scan_request& x) const {
     self->send(self->state.store, std::move(x));
   }
-  void operator()(progress_taken& x) const {
-    self->send(self->state.store, x);
-  }
+  void operator()(progress_taken& x) const { self->send(self->state.store, x); }
   void operator()(floor_report& x) const {
     self->send(self->state.store, std::move(x));
   }
-  void operator()(schema_query& x) const {
-    self->send(self->state.schemas, x);
-  }
+  void operator()(schema_query& x) const { self->send(self->state.schemas, x); }
   void operator()(dispatcher_shard_state::effects effects) const {
     for (auto& x : effects)
       std::visit(*this, x);
@@ -71,12 +67,10 @@ dispatcher_shard(pointer self, dispatcher_shard_options options,
     [=](const schema_resolved& x) {
       done(self->state.core.on_schema_resolved(x));
     },
-    [=](const schema_answer& x) {
-      done(self->state.core.on_schema_answer(x));
-    },
+    [=](const schema_answer& x) { done(self->state.core.on_schema_answer(x)); },
     [=](const open_channel& x) {
-      self->state.collector
-        = caf::actor_cast<collector_shard_actor>(self->current_sender());
+      self->state.collector = caf::actor_cast<collector_shard_actor>(
+        self->current_sender());
       done(self->state.core.on_open_channel(x));
     },
     [=](const register_dispatchers& x) {

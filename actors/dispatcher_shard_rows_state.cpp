@@ -84,7 +84,7 @@ void dispatcher_shard_state::deliver_shares(feed_id feed,
     used += x.bytes;
   auto& to = parcels_[feed];
   auto charge = worth_pinning(*block, used) ? block->footprint() : used;
-  if (used > 0 && down_.credit.covers(feed, to.charge + charge))
+  if (used > 0 && down_.credit.covers(feed, charge, to.charge))
     pack(to, block, shares);
   else
     for (const auto& x : shares)
@@ -108,7 +108,7 @@ dispatcher_shard_state::deliver_run(slot stream, const block_ptr& block,
     {stream, first, count, bytes_of(*block, first, count)}};
   auto charge = worth_pinning(*block, shares[0].bytes) ? block->footprint()
                                                        : shares[0].bytes;
-  if (down_.credit.covers(feed, parcels_[feed].charge + charge)) {
+  if (down_.credit.covers(feed, charge, parcels_[feed].charge)) {
     pack(parcels_[feed], block, shares);
     return sent::all;
   }
@@ -116,7 +116,7 @@ dispatcher_shard_state::deliver_run(slot stream, const block_ptr& block,
   auto taken = share{stream, first, 0, 0};
   while (taken.count < count) {
     auto size = block->grouped(first + taken.count).size_bytes();
-    if (!down_.credit.covers(feed, parcels_[feed].charge + taken.bytes + size))
+    if (!down_.credit.covers(feed, size, parcels_[feed].charge + taken.bytes))
       break;
     taken.bytes += size;
     ++taken.count;

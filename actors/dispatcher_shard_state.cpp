@@ -120,6 +120,9 @@ dispatcher_shard_state::on_heartbeat(const heartbeat& x) {
       continue;
     auto& feed = i->second;
     auto value = std::min(part.checkpoint, down_.acknowledged_resolved());
+    if (value < feed.bulk.value()) // its sink is an older copy of itself
+      for (auto stream : feed.streams)
+        materialise(stream);
     news |= feed.bulk.on_heartbeat(x.acked, value, part.exceptions);
     for (const auto& exception : part.exceptions) {
       if (!feed.streams.contains(exception.stream))

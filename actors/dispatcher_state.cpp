@@ -23,8 +23,7 @@ dispatcher_state::on_schema(const schema_answer& answer) {
   if (lower != answer.query.at) // a heartbeat came while we asked
     return schema_query{who_.id, reset_->next, who_.table, lower};
   // A table that was dropped may come back, with `later`.
-  if (answer.failure != errc::none
-      && answer.failure != errc::table_deleted) {
+  if (answer.failure != errc::none && answer.failure != errc::table_deleted) {
     reset_.reset();
     return answer.failure;
   }

@@ -39,9 +39,9 @@ bool bulk_checkpoint::on_heartbeat(
   auto next = std::map<slot, stream_checkpoint>{};
   for (const auto& x : exceptions)
     next.emplace(x.stream, x);
-  auto news = value > value_ || next != exceptions_;
+  auto news = value != value_ || next != exceptions_;
   acked_ = std::max(acked_, acked);
-  value_ = std::max(value_, value);
+  value_ = value; // lower: the sink was restored from an older copy
   exceptions_ = std::move(next);
   return news;
 }

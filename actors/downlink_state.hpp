@@ -75,7 +75,8 @@ public:
   [[nodiscard]] const std::map<slot, stream_checkpoint>& exceptions() const {
     return exceptions_;
   }
-  /// Takes over a heartbeat; call after materialising the new exceptions.
+  /// Takes over a heartbeat; call after materialising the new exceptions, and
+  /// all streams if `value` is lower than the present one.
   /// @returns Whether it said something new.
   bool on_heartbeat(channel_seq acked, timestamp value,
                     const std::vector<stream_checkpoint>& exceptions);

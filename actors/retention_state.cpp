@@ -22,10 +22,15 @@ timestamp retention_state::floors::of(table_id table) const {
 
 bool retention_state::floors::raise(const floors& next) {
   auto result = floors{std::max(bulk, next.bulk), {}};
-  auto rose = result.bulk > bulk;
+  auto moved = result.bulk > bulk;
   auto take = [&](table_id table) {
-    auto floor = std::max(of(table), next.of(table));
-    rose = rose || floor > of(table);
+    // One that is named is believed, also when it is lower: its sink was
+    // restored, and what is left of its rows must stay.
+    auto named = next.exceptions.find(table);
+    auto floor = named != next.exceptions.end()
+                   ? named->second
+                   : std::max(of(table), next.bulk);
+    moved = moved || floor != of(table);
     if (floor != result.bulk)
       result.exceptions.emplace(table, floor);
   };
@@ -34,7 +39,7 @@ bool retention_state::floors::raise(const floors& next) {
   for (const auto& entry : next.exceptions)
     take(entry.first);
   *this = std::move(result);
-  return rose;
+  return moved;
 }
 
 retention_state::retention_state(retention_options options)

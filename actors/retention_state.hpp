@@ -32,7 +32,8 @@ public:
   void on_feed_removed(feed_id feed);
   /// A table came into being, or has another name.
   void on_table(const table_info& table);
-  /// Replaces the feed's floors, but no table's floor goes back.
+  /// Takes over the feed's floors. Only that of a table that is named may go
+  /// back.
   void on_floor_report(const floor_report& report);
 
   /// An open scan holds the rows after its cursor.
@@ -68,7 +69,7 @@ private:
     std::unordered_map<table_id, timestamp> exceptions;
 
     [[nodiscard]] timestamp of(table_id table) const;
-    /// @returns Whether anything rose.
+    /// @returns Whether anything moved.
     bool raise(const floors& next);
   };
   struct feed_entry {

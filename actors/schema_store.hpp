@@ -23,6 +23,6 @@ struct schema_store_data {
 /// Owns the history; nobody else may use it from then on.
 schema_store_actor::behavior_type
 schema_store(schema_store_actor::stateful_pointer<schema_store_data> self,
-             std::shared_ptr<table_history> history);
+             std::shared_ptr<table_history> history, std::size_t partitions);
 
 } // namespace sluice

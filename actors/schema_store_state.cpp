@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
+
+#include "messages/partitioning.hpp"
 
 namespace sluice {
 
@@ -14,9 +17,13 @@ timestamp begins(const ddl_event& event) {
 
 } // namespace
 
-void schema_store_state::on_loaded(const std::vector<ddl_event>& events) {
-  for (const auto& event : events)
-    tables_[event.schema.table].versions.push_back(event);
+void schema_store_state::on_loaded(const std::vector<ddl_event>& events,
+                                   std::size_t partitions) {
+  for (const auto& event : events) {
+    auto id = event.schema.table;
+    tables_[id].versions.push_back(event);
+    tables_[id].partition = {partition_of(id, partitions) + 1};
+  }
 }
 
 // -- the source ---------------------------------------------------------------
@@ -33,11 +40,13 @@ schema_store_state::on_declare(std::size_t source,
   auto& known = table.versions;
   auto returns = !known.empty() && known.back().dropped && !event.dropped;
   if (std::find(known.begin(), known.end(), event) == known.end()) {
-    known.push_back(event);
+    auto later = std::find_if(known.begin(), known.end(),
+                              [&](const auto& x) { return x.ts > event.ts; });
+    known.insert(later, event);
     for (auto shard : shards_)
       out.push_back(to_shard<ddl_notice>{shard, {event}});
   }
-  if (!table.partition || returns) {
+  if (!std::exchange(table.declared, true) || returns) {
     table.partition = message.partition;
     table.unnoted = collectors_;
     for (auto collector : collectors_)
@@ -86,12 +95,10 @@ schema_store_state::on_watch_tables(std::size_t collector) {
   collectors_.insert(collector);
   auto out = effects{};
   for (auto& [id, table] : tables_) {
-    // Tables of the history are announced when the source declares them.
-    if (!table.partition)
-      continue;
+    // Also those of the history that the source declares no more: a feed may
+    // not have all their rows yet.
     out.push_back(to_collector{collector, {info(table)}});
-    if (!table.declarers.empty())
-      table.unnoted.insert(collector);
+    table.unnoted.insert(collector);
   }
   return out;
 }
@@ -136,6 +143,11 @@ schema_store_state::effects
 schema_store_state::on_query(std::size_t shard, const schema_query& query) {
   if (query.at <= resolved_)
     return {to_shard<schema_answer>{shard, answer(query)}};
+  // A dispatcher that asks again wants no answer to what it asked before.
+  std::erase_if(waiting_, [&](const auto& x) {
+    return x.second.first == shard
+           && x.second.second.registration == query.registration;
+  });
   waiting_.emplace(query.at, std::pair{shard, query});
   return {};
 }

@@ -39,7 +39,9 @@ public:
   using effects = std::vector<effect>;
 
   /// What the history had at the start, in its order.
-  void on_loaded(const std::vector<ddl_event>& events);
+  /// @param partitions Of the source, to know where each table's rows are.
+  void on_loaded(const std::vector<ddl_event>& events,
+                 std::size_t partitions = 1);
 
   /// @param failure Why the history did not take it; none when it did.
   [[nodiscard]] effects on_declare(std::size_t source,
@@ -61,7 +63,8 @@ private:
   };
   struct table_entry {
     std::vector<ddl_event> versions; // ascending by ts
-    partition_id partition;          // 0: not declared since the start
+    partition_id partition;
+    bool declared = false;           // since the start
     std::set<std::size_t> unnoted;   // collectors that have not answered
     std::vector<declarer> declarers; // wait for them
   };

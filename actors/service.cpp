@@ -131,6 +131,11 @@ struct service::impl {
     // nop
   }
 
+  ~impl() {
+    if (!stopped)
+      exit_all();
+  }
+
   /// Asks an actor and waits. @error timed_out
   template <class Answer, class Handle, class Question>
   expected<Answer> ask(const Handle& whom, Question question,
@@ -184,10 +189,7 @@ service::service(std::unique_ptr<impl> x) : impl_{std::move(x)} {
 service::service(service&&) noexcept = default;
 service& service::operator=(service&&) noexcept = default;
 
-service::~service() {
-  if (impl_ && !impl_->stopped)
-    impl_->exit_all();
-}
+service::~service() = default;
 
 // -- feeds --------------------------------------------------------------------
 
@@ -312,7 +314,7 @@ status service::add_source(std::string_view name,
   if (auto ok = x.records.keep_partitions(source_name, x.options.partitions);
       !ok)
     return ok;
-  x.parts.start_schemas(std::move(*history));
+  x.parts.start_schemas(std::move(*history), x.options.partitions);
   for (std::size_t i = 0; i < x.options.partitions; ++i)
     if (auto ok = x.start_partition(i, source_name); !ok)
       return ok;

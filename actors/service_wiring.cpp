@@ -46,10 +46,10 @@ void wiring::start_node(const collector_shard_options& options) {
   caf::anon_send(actors_.collector, serve_feeds{}, actors_.collector_shard);
 }
 
-void wiring::start_schemas(table_history history) {
+void wiring::start_schemas(table_history history, std::size_t partitions) {
   actors_.schemas = spawn_blocking(
     system_, where_, schema_store,
-    std::make_shared<table_history>(std::move(history)));
+    std::make_shared<table_history>(std::move(history)), partitions);
   caf::anon_send(actors_.collector, watch_tables{}, actors_.schemas);
 }
 

@@ -57,7 +57,8 @@ public:
   /// BROKER, COLLECTOR, COLLECTOR_SHARD.
   void start_node(const collector_shard_options& options);
   /// SCHEMA_STORE of the one upstream.
-  void start_schemas(table_history history);
+  /// @param partitions How many will be started.
+  void start_schemas(table_history history, std::size_t partitions = 1);
   /// DISK, EVENT_STORE, DISPATCHER_SHARD. @pre schemas are started
   void start_partition(const event_store_options& store,
                        const dispatcher_shard_options& shard,

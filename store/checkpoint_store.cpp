@@ -47,8 +47,8 @@ void bind_position(sqlite_statement& to, feed_id feed,
     .bind_unsigned(6, x.checkpoint.value);
 }
 
-// What is stored after `next` came when `before` was stored: no table's floor
-// goes back, and none goes further than one of the two said.
+// What is stored after `next` came when `before` was stored: only the floor
+// of a table that `next` names goes back.
 feed_floor merged(const feed_floor& before, const feed_floor& next) {
   auto result = feed_floor{next.feed, std::max(before.floor, next.floor), {}};
   auto olds = std::map<table_id, table_position>{};
@@ -63,8 +63,11 @@ feed_floor merged(const feed_floor& before, const feed_floor& next) {
     return found == exceptions.end() ? otherwise : found->second.checkpoint;
   };
   for (auto& [table, x] : all) {
-    x.checkpoint = std::max(in(olds, table, before.floor),
-                            in(news, table, next.floor));
+    // One that `next` names is believed, also when it is lower.
+    auto named = news.find(table);
+    x.checkpoint = named != news.end()
+                     ? named->second.checkpoint
+                     : std::max(in(olds, table, before.floor), next.floor);
     if (x.checkpoint != result.floor)
       result.exceptions.push_back(x);
   }

@@ -65,7 +65,8 @@ public:
 
   // -- floors and positions ---------------------------------------------------
 
-  /// Replaces what is stored for that feed; a floor never goes back.
+  /// Takes over a feed's floors. Only that of a table among the exceptions may
+  /// go back: its sink was restored from an older copy.
   [[nodiscard]] status store_floor(const feed_floor& floor);
   [[nodiscard]] expected<std::vector<feed_floor>> floors();
 

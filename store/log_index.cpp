@@ -5,6 +5,13 @@
 
 namespace sluice {
 
+namespace {
+
+// A table with few rows in each block must not load the whole log at once.
+constexpr std::uint64_t cold_bytes_max = 1 << 20;
+
+} // namespace
+
 // -- growing ------------------------------------------------------------------
 
 void log_index::begin_segment(std::uint64_t number, block_index first) {
@@ -154,13 +161,19 @@ scan_plan log_index::plan_scan(table_id table, row_cursor after, block_index to,
     entries.begin(), entries.end(),
     [&](const table_entry& x) { return x.last <= after; });
   std::uint64_t bytes = 0;
+  std::uint64_t cold = 0; // whole blocks to read, whoever's rows are in them
+  auto cold_max = std::max(bytes_max, cold_bytes_max);
   for (; entry != entries.end() && entry->index <= to; ++entry) {
-    if (!result.pieces.empty() && entry->bytes > bytes_max - bytes) {
+    auto next = piece(entry->index);
+    if (next.block == nullptr)
+      cold += next.location.size;
+    if (!result.pieces.empty()
+        && (entry->bytes > bytes_max - bytes || cold > cold_max)) {
       result.complete_to = entry->index.previous();
       break;
     }
     bytes = std::min(bytes_max, bytes + entry->bytes);
-    result.pieces.push_back(piece(entry->index));
+    result.pieces.push_back(std::move(next));
   }
   return result;
 }

@@ -15,7 +15,7 @@ std::shared_ptr<table_history> history() {
 }
 
 struct fixture : deterministic {
-  schema_store_actor uut = spawn(schema_store, history());
+  schema_store_actor uut = spawn(schema_store, history(), 1);
   fake<source_actor> source = make_fake<source_actor, schema_declared>();
   fake<dispatcher_shard_actor> shard = make_fake<
     dispatcher_shard_actor, ddl_notice, schema_resolved, schema_answer>();

@@ -72,7 +72,7 @@ std::shared_ptr<table_history> history() {
 struct fixture : deterministic {
   std::shared_ptr<script> upstream = std::make_shared<script>();
   std::shared_ptr<source_journal> journal = make_memory_journal();
-  schema_store_actor schemas = spawn(schema_store, history());
+  schema_store_actor schemas = spawn(schema_store, history(), 1);
   std::vector<event_store_actor> stores;
   source_actor uut;
 

@@ -30,7 +30,7 @@ struct serving_side : deterministic {
     spawn(event_store, event_store_options{}, engine, helper);
   schema_store_actor schemas =
     spawn(schema_store,
-          std::make_shared<table_history>(table_history::in_memory()));
+          std::make_shared<table_history>(table_history::in_memory()), 1);
   dispatcher_shard_actor shard =
     spawn(dispatcher_shard, dispatcher_shard_options{}, store, schemas,
           std::chrono::milliseconds{50});

@@ -14,6 +14,7 @@
 
 #include "actors/collector_shard_state.hpp"
 #include "actors/dispatcher_shard_state.hpp"
+#include "naive_model.hpp"
 
 namespace sluice::test {
 
@@ -137,6 +138,17 @@ public:
       feed, {writer_, {errc::sink_unavailable, ""}, false}, now_));
     writer_ = {};
   }
+  /// The sink fails and comes back as it was at the last `back_up()`.
+  void back_up() { backup_ = copy{positions_, low_, durable_}; }
+  void restore_sink() {
+    fail_sink();
+    positions_ = backup_.positions;
+    low_ = backup_.low;
+    durable_ = backup_.durable;
+    for (const auto& info : infos_)
+      if (const auto* stream = collector_.find(feed, info.table))
+        before_restore_.insert(stream->who().id);
+  }
   /// One queued message is handled. @returns false if there is none.
   bool step() {
     auto choices = std::vector<int>{};
@@ -209,6 +221,8 @@ public:
       CAPTURE(durable_[t]);
       CAPTURE(low_.value);
       REQUIRE(accepted_[t] >= static_cast<std::size_t>(wanted));
+      if (naive_)
+        REQUIRE(naive_->resolved(stream->who().id) == effective);
       const auto* at_shard = shard_.find(stream->who().id);
       if (at_shard == nullptr)
         continue;
@@ -217,6 +231,10 @@ public:
       auto& before = checkpoints_[stream->who().id];
       REQUIRE(checkpoint >= before);
       before = checkpoint;
+      if (naive_)
+        naive_->check_checkpoint(stream->who().id, checkpoint);
+      if (before_restore_.contains(stream->who().id))
+        continue;
       // It is durable at the target.
       auto needed = std::upper_bound(rows_[t].begin(), rows_[t].end(),
                                      row_cursor::end_of(checkpoint))
@@ -239,6 +257,8 @@ public:
       const auto* stream = collector_.find(feed, info.table);
       REQUIRE(stream != nullptr);
       CHECK(shard_.checkpoint_of(stream->who().id).value == resolved_.value);
+      if (naive_)
+        naive_->check_settled(stream->who().id, resolved_);
       CHECK(stream->schema()->version == ddl_[t].back().schema.version);
     }
     CHECK(collector_.pinned_bytes() == 0);
@@ -252,6 +272,7 @@ public:
   [[nodiscard]] std::uint64_t out_of_range() const { return out_of_range_; }
   int loss_percent = 0;
   bool hold_commits = false;
+  bool keeps_all = false; // the log never lets go
 
 private:
   using down_message =
@@ -285,11 +306,18 @@ private:
       take_floor(m);
     else if constexpr (std::is_same_v<Message, progress_taken>)
       ; // nop
-    else
+    else {
       to_collector_.emplace_back(m);
+      if (naive_)
+        naive_->on_down(m, shard_);
+    }
   }
   void up(collector_shard_state::effects effects) {
+    if (naive_)
+      naive_->note_epochs(collector_, feed, infos_);
     for (auto& x : effects) {
+      if (naive_)
+        tell_naive(x);
       if (auto* open = std::get_if<open_channel>(&x))
         down(shard_.on_open_channel(*open));
       else if (auto* reg = std::get_if<register_dispatchers>(&x))
@@ -308,12 +336,26 @@ private:
         to_shard_.emplace_back(*digest);
     }
   }
+  void tell_naive(const collector_shard_state::effect& x) {
+    if (auto* reg = std::get_if<register_dispatchers>(&x)) {
+      for (const auto& entry : reg->entries)
+        naive_->on_register(entry);
+      naive_->note_epochs(collector_, feed, infos_);
+    } else if (auto* reset = std::get_if<reset_streams>(&x)) {
+      for (const auto& entry : reset->entries)
+        naive_->on_reset_sent(entry);
+      naive_->note_epochs(collector_, feed, infos_);
+    } else if (auto* beat = std::get_if<heartbeat>(&x)) {
+      naive_->on_up(*beat);
+    }
+  }
   template <class Queue>
   bool lost(Queue& queue) {
     if (!lose_next_down_
         && !dice_.percent(static_cast<std::uint64_t>(loss_percent)))
       return false;
     lose_next_down_ = false;
+    naive_.reset(); // it knows no loss
     queue.pop_front();
     return true;
   }
@@ -339,6 +381,8 @@ private:
       up(c.on_watermark(*m7, now_));
     else if (auto* m8 = std::get_if<digest>(&message))
       up(c.on_digest(*m8, now_));
+    if (naive_)
+      naive_->arrive_down(collector_, feed, infos_);
     note_accepted();
   }
   // Rows accepted are what was handed to the sink, in order, without gap.
@@ -369,11 +413,17 @@ private:
     else if (auto* m2 = std::get_if<remove_dispatchers>(&message))
       down(shard_.on_remove(*m2));
     else if (auto* m3 = std::get_if<heartbeat>(&message))
-      down(shard_.on_heartbeat(*m3));
+      take_heartbeat(*m3);
     else if (auto* m4 = std::get_if<credit>(&message))
       down(shard_.on_credit(*m4));
     else if (auto* m5 = std::get_if<digest_request>(&message))
       down(shard_.on_digest_request(*m5));
+  }
+  void take_heartbeat(const heartbeat& x) {
+    auto effects = shard_.on_heartbeat(x);
+    if (naive_)
+      naive_->arrive_heartbeat(shard_);
+    down(std::move(effects));
   }
   void answer_scan() {
     auto request = scans_.front();
@@ -481,6 +531,8 @@ private:
     up(collector_.on_sink_opened(feed, opened, now_));
   }
   void take_floor(const floor_report& x) {
+    if (keeps_all)
+      return;
     auto excepted = std::set<std::uint64_t>{};
     for (const auto& e : x.exceptions) {
       excepted.insert(e.table.value);
@@ -532,6 +584,13 @@ private:
   std::set<std::pair<incarnation, std::uint64_t>> noted_;
   std::map<registration_id, timestamp> checkpoints_;
   std::uint64_t pinned_max_;
+  std::optional<naive_model> naive_{std::in_place};
+  struct copy {
+    std::map<std::uint64_t, table_position> positions;
+    timestamp low;
+    std::map<std::uint64_t, std::size_t> durable;
+  } backup_;
+  std::set<registration_id> before_restore_;
 };
 
 } // namespace sluice::test

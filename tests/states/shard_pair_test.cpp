@@ -13,6 +13,7 @@ struct schedule {
   std::uint64_t window = 2'048;
   int loss_percent = 0;
   bool sink_fails = false;
+  bool restores = false; // the sink, from older copies of itself
 };
 
 std::size_t run(std::uint64_t seed, const schedule& how) {
@@ -20,6 +21,7 @@ std::size_t run(std::uint64_t seed, const schedule& how) {
   auto pair = shard_pair{seed, how.tables, how.credit, how.window};
   auto luck = dice{seed ^ 0xABCDEF};
   pair.loss_percent = how.loss_percent;
+  pair.keeps_all = how.restores;
   for (int i = 0; i < 300; ++i) {
     switch (luck.roll(12)) {
       case 0:
@@ -40,6 +42,10 @@ std::size_t run(std::uint64_t seed, const schedule& how) {
       case 6:
         if (how.sink_fails && luck.percent(20))
           pair.fail_sink();
+        if (how.restores && luck.percent(20))
+          pair.back_up();
+        else if (how.restores && luck.percent(10))
+          pair.restore_sink();
         break;
       default:
         pair.step();
@@ -76,4 +82,9 @@ TEST_CASE("every schedule on a lossy link converges") {
   for (std::uint64_t seed = 1; seed <= 150; ++seed)
     resets += run(seed, {.loss_percent = 10, .sink_fails = true});
   CHECK(resets > 300); // more than the first reset of each stream
+}
+
+TEST_CASE("every schedule with restored copies of a sink delivers each row") {
+  for (std::uint64_t seed = 1; seed <= 150; ++seed)
+    run(seed, {.sink_fails = true, .restores = true});
 }

@@ -1,0 +1,228 @@
+#include "collector_fixture.hpp"
+
+using namespace sluice;
+using namespace sluice::test;
+using namespace std::chrono_literals;
+
+// A collector shard and its sinks: what is durable, what is reported, and
+// what happens when a sink fails or comes back.
+
+// -- heartbeat ----------------------------------------------------------------
+
+TEST_CASE_FIXTURE(collector_fixture, "rows not durable are an exception") {
+  start();
+  send(2, block_of({{7, 40}}), 39);
+  CHECK(written() == rows_at{40});
+  advance(200ms);
+  auto part = look_one<heartbeat>().feeds.at(0);
+  CHECK(part.checkpoint == timestamp{20});
+  CHECK(part.exceptions == std::vector<stream_checkpoint>{{{0}, {1}, {20}}});
+  durable(1, 20);
+  advance(200ms);
+  CHECK(look_one<heartbeat>().feeds.at(0).exceptions.empty());
+}
+
+TEST_CASE_FIXTURE(collector_fixture,
+                  "a stream that is behind is an exception") {
+  start();
+  watermark_of(50, {}, {{asked.stream, asked.stream_epoch}});
+  advance(200ms);
+  CHECK(look_one<heartbeat>().feeds.at(0).exceptions.size() == 1);
+}
+
+TEST_CASE_FIXTURE(collector_fixture,
+                  "the bulk value is stored at the target first") {
+  start();
+  watermark_of(90);
+  advance(200ms);
+  CHECK(look_one<heartbeat>().feeds.at(0).checkpoint == timestamp{20});
+  CHECK(look_one<store_watermark>().ts == timestamp{90});
+  durable(0, 90);
+  advance(200ms);
+  CHECK(look_one<heartbeat>().feeds.at(0).checkpoint == timestamp{90});
+}
+
+TEST_CASE_FIXTURE(collector_fixture, "no low watermark above rows under way") {
+  start();
+  send(2, block_of({{7, 40}}), 39);
+  watermark_of(90);
+  advance(200ms);
+  CHECK(look_one<store_watermark>().ts == timestamp{39});
+}
+
+TEST_CASE_FIXTURE(collector_fixture, "who has no broker is in no heartbeat") {
+  open({position(20, 20)}, 20);
+  advance(200ms);
+  CHECK(look<heartbeat>().empty());
+}
+
+TEST_CASE("many rows durable are a heartbeat before its time") {
+  auto all = collector_fixture{};
+  auto options = collector_shard_options{};
+  options.heartbeat_rows = 2;
+  all.uut = collector_shard_state{options};
+  all.keep(all.uut.on_subscribe({{all.feed, "f", {}}}));
+  all.keep(all.uut.on_tables({all.feed, {all.info(7)}}, all.now));
+  all.start();
+  all.send(2, block_of({{7, 40}, {7, 60}}), 59);
+  all.durable(1, 20);
+  CHECK(all.look<heartbeat>().size() == 1);
+}
+
+TEST_CASE_FIXTURE(collector_fixture,
+                  "an acknowledgement is repeated until seen") {
+  start();
+  advance(200ms);
+  CHECK(look<heartbeat>().size() == 1);
+  advance(200ms);
+  CHECK(look<heartbeat>().size() == 1); // the shard has not seen it
+  auto answer = watermark{mark(), {20}, {}, {}};
+  answer.mark.acked_up = {9};
+  keep(uut.on_watermark(answer, now));
+  advance(200ms);
+  CHECK(look<heartbeat>().size() == 1); // acknowledges that watermark
+  advance(200ms);
+  CHECK(look<heartbeat>().empty());
+}
+
+// -- a sink fails -------------------------------------------------------------
+
+TEST_CASE_FIXTURE(collector_fixture,
+                  "accepted rows that were lost come again") {
+  start();
+  send(2, block_of({{7, 40}, {7, 60}}), 60);
+  catch_up(60, 3);
+  fail();                               // before anything was durable
+  CHECK(look<reset_streams>().empty()); // nobody could take the rows
+  send(4, block_of({{7, 80}}), 80, {1});
+  CHECK(written().empty());
+  advance(100ms);
+  CHECK(look<open_sink>().size() == 1);
+  open({position(20, 20)}, 20, {4});
+  restarted();
+  CHECK(asked.reset_ts == timestamp{20});
+  shake(20);
+  send(2, block_of({{7, 40}, {7, 60}, {7, 80}}), 80);
+  CHECK(written() == rows_at{40, 60, 80}); // the barrier went back
+}
+
+TEST_CASE_FIXTURE(collector_fixture,
+                  "what an older life of a sink says is ignored") {
+  start();
+  send(2, block_of({{7, 40}}), 40);
+  fail();
+  open({position(20, 20)}, 20, {4});
+  durable(1, 40); // of writer 3
+  CHECK(uut.status(feed).checkpoint == timestamp{20});
+  CHECK(uut.status(feed).rows_durable == 0);
+  keep(uut.on_sink_failed(feed, {writer, {errc::sink_unavailable, ""}, false},
+                          now));
+  CHECK(sent.empty());
+}
+
+TEST_CASE_FIXTURE(collector_fixture, "a sink that is further is believed") {
+  start();
+  send(2, block_of({{7, 40}, {7, 60}}), 60);
+  fail(); // it had committed, the answer got lost
+  open({position(60, 60)}, 60, {4});
+  restarted();
+  CHECK(asked.reset_ts >= timestamp{20});
+  shake(asked.reset_ts.value);
+  send(2, block_of({{7, 40}, {7, 60}, {7, 80}}), 80);
+  CHECK(written() == rows_at{80});
+}
+
+TEST_CASE_FIXTURE(collector_fixture,
+                  "an older copy of a sink is a registration") {
+  start();
+  send(2, block_of({{7, 40}}), 40);
+  durable(1, 40);
+  watermark_of(40);
+  advance(200ms);
+  CHECK(look_one<heartbeat>().feeds.at(0).exceptions.empty());
+  fail();
+  auto old = registration;
+  open({position(10, 10)}, 10, {4}); // restored from a backup
+  CHECK(registration != old);
+  auto who = look_one<register_dispatchers>().entries.at(0);
+  CHECK(who.start_ts == timestamp{10});
+  CHECK(look_one<remove_dispatchers>().registrations == std::vector{old});
+  make_ready(1);
+  CHECK(asked == reset_entry{registration, {1}, {1}, {10}});
+}
+
+TEST_CASE_FIXTURE(collector_fixture,
+                  "after a gap no more than accepted is reported") {
+  start();
+  send(2, block_of({{7, 40}, {7, 60}}), 60);
+  send(9, block_of({{7, 90}}), 90); // a gap: epoch 2 after 20
+  restarted();
+  CHECK(asked.reset_ts == timestamp{20});
+  durable(1, 20); // rows of epoch 1 become durable meanwhile
+  advance(200ms);
+  CHECK(look_one<heartbeat>().feeds.at(0).exceptions.at(0).checkpoint
+        == timestamp{20});
+  shake(20);
+  send(2, block_of({{7, 40}, {7, 60}}), 60);
+  CHECK(written().empty()); // they are there
+  advance(200ms);
+  CHECK(look_one<heartbeat>().feeds.at(0).exceptions.at(0).checkpoint
+        == timestamp{60});
+}
+
+TEST_CASE_FIXTURE(collector_fixture, "a refusal that is final stops the feed") {
+  start();
+  fail(true);
+  CHECK(uut.status(feed).failure.code == errc::sink_unavailable);
+  advance(60'000ms);
+  CHECK(look<open_sink>().empty());
+  CHECK(look<register_dispatchers>().empty());
+}
+
+// -- credit -------------------------------------------------------------------
+
+TEST_CASE_FIXTURE(collector_fixture, "rows are pinned until the sink lets go") {
+  start();
+  send(2, block_of({{7, 40}}), 39);
+  CHECK(uut.pinned_bytes() == 10);
+  keep(uut.on_released(feed, {writer, 1}));
+  CHECK(uut.pinned_bytes() == 0);
+  CHECK(uut.status(feed).rows_durable == 0); // the checkpoint waits
+  durable(1, 20);
+  CHECK(uut.pinned_bytes() == 0);
+}
+
+TEST_CASE_FIXTURE(collector_fixture,
+                  "whatever became of a delivery, it is let go") {
+  start();
+  send(2, block_of({{7, 40}}), 39, {7}); // another epoch
+  CHECK(uut.pinned_bytes() == 0);
+  send(2, nullptr, 60); // no rows
+  CHECK(uut.pinned_bytes() == 0);
+  send(2, block_of({{7, 10}}), 60); // below the barrier
+  CHECK(uut.pinned_bytes() == 0);
+  send(3, block_of({{7, 80}}), 79);
+  fail();
+  CHECK(uut.pinned_bytes() == 10); // held back: nobody takes rows now
+  open({position(20, 20)}, 20, {4});
+  CHECK(uut.pinned_bytes() == 0);
+}
+
+TEST_CASE_FIXTURE(collector_fixture,
+                  "a transaction of four times the credit keeps "
+                  "its checkpoint below") {
+  start();
+  send(2, block_of({{7, 40, 0}}), 39);
+  send(3, block_of({{7, 40, 1}}), 39);
+  durable(2, 20);
+  send(4, block_of({{7, 40, 2}}), 39);
+  watermark_of(30, {}, {{asked.stream, asked.stream_epoch}});
+  advance(200ms);
+  CHECK(look_one<heartbeat>().feeds.at(0).exceptions.at(0).checkpoint
+        <= timestamp{39});
+  send(5, block_of({{7, 40, 3}}), 40);
+  durable(4, 20);
+  advance(200ms);
+  CHECK(look_one<heartbeat>().feeds.at(0).exceptions.at(0).checkpoint
+        == timestamp{40});
+}

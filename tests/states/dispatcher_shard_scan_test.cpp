@@ -1,0 +1,352 @@
+#include "shard_fixture.hpp"
+
+using namespace sluice;
+using namespace sluice::test;
+using namespace std::chrono_literals;
+
+// Rows of a dispatcher shard: fast path, scans, credit, DDL among them.
+
+namespace {
+
+constexpr auto second = registration_id{1, 2};
+constexpr auto other = feed_id{6};
+
+dispatcher_shard_options small_window() {
+  auto result = dispatcher_shard_options{};
+  result.window_bytes = 1;
+  return result;
+}
+
+} // namespace
+
+// -- fast path ----------------------------------------------------------------
+
+TEST_CASE_FIXTURE(shard_fixture,
+                  "a joined dispatcher takes rows from the block") {
+  join();
+  append(block_of({{7, 40}, {8, 50}, {7, 60}}), 60);
+  CHECK(rows() == rows_at{40, 60});
+  CHECK(take<scan_request>().empty());
+}
+
+TEST_CASE_FIXTURE(shard_fixture,
+                  "who is joined and idle gets the promise only") {
+  join();
+  append(block_of({{8, 40}}), 50);
+  keep(uut.on_schema_resolved({{50}}));
+  CHECK(take<delivery>().empty());
+  CHECK(take_one<watermark>().resolved == timestamp{50});
+  keep(uut.on_schema_resolved({{60}})); // the store is at 50 still
+  CHECK(take<watermark>().empty());
+}
+
+TEST_CASE_FIXTURE(shard_fixture, "a slow shard scans what the store left out") {
+  join();
+  ++last; // a block that the shard never sees
+  append(block_of({{7, 60}}), 70);
+  auto request = take_one<scan_request>();
+  CHECK(request.to == block_index{2});
+  CHECK_FALSE(uut.find(first)->joined);
+  scanned(request, block_of({{7, 40}, {7, 60}}));
+  CHECK(rows() == rows_at{40, 60});
+  CHECK(uut.find(first)->joined);
+}
+
+TEST_CASE_FIXTURE(shard_fixture, "a restarted store is scanned anew") {
+  join();
+  append(block_of({{7, 40}}), 50);
+  keep(uut.on_progress({{2}, {}, {1}, {50}}));
+  auto request = take_one<scan_request>();
+  CHECK(request.store == incarnation{2});
+  CHECK(request.entries[0].after == row_cursor{{40}, {40}, 0});
+  CHECK_FALSE(uut.find(first)->joined);
+}
+
+TEST_CASE_FIXTURE(shard_fixture, "who leaves the fast path is told so once") {
+  join();
+  resolve(50);
+  ++last;
+  append(block_of({{7, 60}}), 50);
+  auto mark = take_one<watermark>();
+  REQUIRE(mark.behind.size() == 1);
+  CHECK(mark.behind[0] == stream_ref{slots[first], {1}});
+  keep(uut.on_tick(400ms));
+  CHECK(take_one<watermark>().behind.empty()); // repeated, not said again
+}
+
+// -- scans --------------------------------------------------------------------
+
+TEST_CASE_FIXTURE(shard_fixture, "a scan ends where the window begins") {
+  add(first, 20);
+  reset(1, 20);
+  look_up();
+  append(block_of({{7, 40}}), 40);
+  auto request = take_one<scan_request>(); // up to block 1
+  append(block_of({{7, 60}}), 60);
+  append(block_of({{7, 80}}), 80);
+  CHECK(take<delivery>().empty());
+  scanned(request, block_of({{7, 40}}));
+  CHECK(rows() == rows_at{40, 60, 80});
+  CHECK(uut.find(first)->joined);
+}
+
+TEST_CASE("a scan that ends before the window goes on") {
+  auto all = shard_fixture{small_window()};
+  all.add(all.first, 20);
+  all.reset(1, 20);
+  all.look_up();
+  all.append(block_of({{7, 40}}), 40);
+  auto request = all.take_one<scan_request>();
+  all.append(block_of({{7, 60}}), 60);
+  all.append(block_of({{7, 80}}), 80);
+  all.scanned(request, block_of({{7, 40}}));
+  CHECK(all.rows() == rows_at{40});
+  CHECK_FALSE(all.uut.find(all.first)->joined);
+  auto next = all.take_one<scan_request>();
+  CHECK(next.to == block_index{3});
+  CHECK(next.entries[0].after == row_cursor{{40}, {40}, 0});
+}
+
+TEST_CASE_FIXTURE(shard_fixture, "a scan that was cut goes on at its cursor") {
+  add(first, 20);
+  reset(1, 20);
+  look_up();
+  append(block_of({{7, 40}, {7, 60}}), 60);
+  auto request = take_one<scan_request>();
+  auto result = scan_result{request.entries[0], {}, {0}, errc::none, {}, {}};
+  result.rows.push_back({block_of({{7, 40}}), 0, 1});
+  keep(uut.on_scan_answer({request.scan, request.store, {result}}));
+  CHECK(rows() == rows_at{40});
+  CHECK_FALSE(uut.find(first)->joined);
+  CHECK(take_one<scan_request>().entries[0].after == row_cursor{{40}, {40}, 0});
+}
+
+TEST_CASE_FIXTURE(shard_fixture, "a scan of an old epoch gives nothing") {
+  add(first, 20);
+  reset(1, 20);
+  look_up();
+  append(block_of({{7, 40}}), 40);
+  auto request = take_one<scan_request>();
+  reset(2, 20);
+  look_up();
+  scanned(request, block_of({{7, 40}}));
+  CHECK(take<delivery>().empty());
+  CHECK_FALSE(uut.find(first)->joined);
+  CHECK(uut.find(first)->last_seq() == sequence{1});
+  auto again = take_one<scan_request>(); // the new epoch's own
+  CHECK(again.entries[0].stream_epoch == epoch{2});
+  scanned(again, block_of({{7, 40}}));
+  CHECK(rows() == rows_at{40});
+}
+
+TEST_CASE_FIXTURE(shard_fixture, "a scan that comes twice gives nothing") {
+  add(first, 20);
+  reset(1, 20);
+  look_up();
+  append(block_of({{7, 40}}), 40);
+  auto request = take_one<scan_request>();
+  scanned(request, block_of({{7, 40}}));
+  scanned(request, block_of({{7, 40}}));
+  CHECK(sent.empty());
+}
+
+TEST_CASE_FIXTURE(shard_fixture, "a scan of a former store gives nothing") {
+  add(first, 20);
+  reset(1, 20);
+  look_up();
+  append(block_of({{7, 40}}), 40);
+  auto request = take_one<scan_request>();
+  keep(uut.on_progress({{2}, {}, {1}, {40}}));
+  scanned(request, block_of({{7, 40}}));
+  CHECK(sent.empty());
+}
+
+TEST_CASE_FIXTURE(shard_fixture, "one scan is outstanding at a time") {
+  add(first, 20);
+  reset(1, 20);
+  look_up();
+  append(block_of({{7, 40}}), 40);
+  auto request = take_one<scan_request>();
+  add(second, 20, 8);
+  reset(1, 20, second);
+  look_up();
+  CHECK(take<scan_request>().empty());
+  scanned(request, nullptr);
+  CHECK(take_one<scan_request>().entries[0].registration == second);
+}
+
+TEST_CASE_FIXTURE(shard_fixture, "a scan out of range ends the registration") {
+  add(first, 20);
+  reset(1, 20);
+  look_up();
+  append(block_of({{7, 90}}), 90);
+  auto request = take_one<scan_request>();
+  auto result = scan_result{request.entries[0], {},   {},
+                            errc::out_of_range, {70}, {90}};
+  keep(uut.on_scan_answer({request.scan, request.store, {result}}));
+  CHECK(take_one<refused>()
+        == refused{channel, first, errc::lost_by_retention, {20}, {70}});
+  CHECK(uut.find(first) == nullptr);
+  CHECK_FALSE(add(first, 20)); // answered again, with the same
+  CHECK(take_one<refused>().reason == errc::lost_by_retention);
+}
+
+TEST_CASE_FIXTURE(shard_fixture, "a scan that failed promises nothing") {
+  add(first, 20);
+  reset(1, 20);
+  look_up();
+  append(block_of({{7, 40}}), 40);
+  auto request = take_one<scan_request>();
+  auto result = scan_result{request.entries[0], {}, {}, errc::log_io, {}, {}};
+  keep(uut.on_scan_answer({request.scan, request.store, {result}}));
+  CHECK(take<delivery>().empty());
+  CHECK_FALSE(uut.find(first)->joined);
+  CHECK(uut.find(first)->complete_to() == timestamp{20});
+  keep(uut.on_tick(1'000ms)); // and is tried again
+  CHECK(take_one<scan_request>().entries[0].registration == first);
+}
+
+TEST_CASE("who can't join yet is told how far it is") {
+  auto all = shard_fixture{small_window()};
+  all.add(all.first, 20);
+  all.reset(1, 20);
+  all.look_up();
+  all.keep(all.uut.on_schema_resolved({{50}}));
+  all.append(block_of({{8, 40}}), 50);
+  auto request = all.take_one<scan_request>();
+  all.append(block_of({{8, 60}}), 60);
+  all.append(block_of({{8, 80}}), 80);
+  all.scanned(request, nullptr);
+  CHECK_FALSE(all.uut.find(all.first)->joined);
+  auto items = all.take_one<delivery>().items;
+  REQUIRE(items.size() == 1);
+  CHECK(items[0]
+        == delivery_item{all.slots[all.first], {1}, {2}, nullptr, 0, 0, {50}});
+}
+
+// -- credit -------------------------------------------------------------------
+
+TEST_CASE("without credit a dispatcher leaves and waits for it") {
+  auto rows_of = [](std::uint64_t ts) { return block_of({{7, ts}}); };
+  auto size = rows_of(40)->grouped(0).size_bytes();
+  auto all = shard_fixture{{}, size};
+  all.join();
+  all.append(rows_of(40), 40);
+  CHECK(all.rows() == rows_at{40});
+  all.append(rows_of(60), 60);
+  CHECK(all.rows().empty());
+  CHECK(all.take_one<watermark>().behind.size() == 1);
+  CHECK(all.take<scan_request>().empty()); // not before there is credit
+  all.grant(2 * size);                     // no new block comes
+  auto request = all.take_one<scan_request>();
+  CHECK(request.entries[0].bytes_max <= size);
+  all.scanned(request, rows_of(60));
+  CHECK(all.rows() == rows_at{60});
+}
+
+TEST_CASE("a transaction of four times the credit passes in its order") {
+  auto block = block_of({{7, 40, 0},
+                         {7, 40, 1},
+                         {7, 40, 2},
+                         {7, 40, 3},
+                         {7, 40, 4},
+                         {7, 40, 5},
+                         {7, 40, 6},
+                         {7, 40, 7},
+                         {7, 40, 8},
+                         {7, 40, 9},
+                         {7, 40, 10},
+                         {7, 40, 11}});
+  auto row = block->grouped(0).size_bytes();
+  auto all = shard_fixture{{}, 3 * row};
+  all.join();
+  all.append(block_of({{7, 30}}), 30); // one row is under way
+  all.append(block, 40);
+  CHECK(all.take<delivery>().empty());
+  all.scanned(block); // as many rows as the credit covers
+  auto item = all.take_one<delivery>().items.at(0);
+  CHECK(item.count == 2);
+  CHECK(item.complete_to == timestamp{39}); // it is not whole
+  CHECK(all.uut.find(all.first)->cursor() == row_cursor{{40}, {40}, 1});
+  all.grant(6 * row); // all released: now the rest may pass at once
+  all.scanned(block);
+  item = all.take_one<delivery>().items.at(0);
+  CHECK(item.first_seq == sequence{5});
+  CHECK(item.count == 10);
+  CHECK(item.block->grouped(item.first).cursor() == row_cursor{{40}, {40}, 2});
+}
+
+TEST_CASE_FIXTURE(shard_fixture,
+                  "a feed without credit holds up no other feed") {
+  join();
+  grant(1, other); // one row may pass
+  add(second, 20, 7, other);
+  reset(1, 20, second);
+  look_up();
+  scanned(nullptr);
+  REQUIRE(uut.find(second)->joined);
+  append(block_of({{7, 40}}), 40);
+  CHECK(take<delivery>().size() == 2); // one per feed
+  append(block_of({{7, 60}}), 60);
+  CHECK(take_one<delivery>().feed == feed);
+  CHECK(uut.find(first)->joined);
+  CHECK_FALSE(uut.find(second)->joined);
+}
+
+// -- DDL among rows -----------------------------------------------------------
+
+TEST_CASE_FIXTURE(shard_fixture, "rows, DDL, promise stand in this order") {
+  join();
+  keep(uut.on_ddl({ddl(7, 2, 50)}));
+  append(block_of({{7, 40}, {7, 50}}), 50);
+  keep(uut.on_schema_resolved({{50}}), true);
+  auto kinds = std::vector<std::size_t>{};
+  for (const auto& x : sent)
+    if (std::holds_alternative<delivery>(x)
+        || std::holds_alternative<schema_change>(x)
+        || std::holds_alternative<watermark>(x))
+      kinds.push_back(x.index());
+  auto is = [](auto x) { return dispatcher_shard_state::effect{x}.index(); };
+  CHECK(kinds
+        == std::vector{is(delivery{}), is(schema_change{}), is(watermark{})});
+}
+
+TEST_CASE_FIXTURE(shard_fixture,
+                  "rows of an unknown version wait for its DDL") {
+  join();
+  auto builder = row_block_builder{};
+  auto id = value_view::of_integer(60);
+  auto header = row_header{};
+  header.table = {7};
+  header.cursor = {{60}, {60}, 0};
+  header.schema = {2};
+  builder.add(header, {true}, {}, {&id, 1});
+  builder.end();
+  auto block = builder.finish();
+  append(block, 60);
+  CHECK(take<delivery>().empty());
+  auto request = take_one<scan_request>();
+  scanned(request, block);
+  CHECK(take<delivery>().empty()); // never without its schema
+  keep(uut.on_ddl({ddl(7, 2, 50)}));
+  keep(uut.on_tick(1'000ms));
+  scanned(block);
+  CHECK(take_one<schema_change>().event.schema.version == schema_version{2});
+  CHECK(rows() == rows_at{60});
+}
+
+TEST_CASE_FIXTURE(shard_fixture, "a digest lists all streams of the channel") {
+  join();
+  add(second, 30, 8);
+  keep(uut.on_digest_request({channel}));
+  auto answer = take_one<digest>();
+  CHECK(answer.last);
+  REQUIRE(answer.entries.size() == 2);
+  CHECK(answer.entries[0]
+        == digest_entry{first, slots[first], {1}, {1}, false, {20}});
+  CHECK(answer.entries[1]
+        == digest_entry{second, slots[second], {0}, {0}, true, {0}});
+  keep(uut.on_remove({channel, {1}, {first}}));
+  keep(uut.on_digest_request({channel}));
+  CHECK(take_one<digest>().entries.size() == 1);
+}
