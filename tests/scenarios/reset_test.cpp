@@ -6,8 +6,7 @@ using namespace sluice::test;
 // The sequence that killed the node of the system this one is modelled on
 // (pingcap/ticdc#4448, #4492): docs/failure_analysis.md tells the story.
 
-TEST_CASE_FIXTURE(serving_side,
-                  "reset takes the checkpoint as lower bound") {
+TEST_CASE_FIXTURE(serving_side, "reset takes the checkpoint as lower bound") {
   append({20, 40, 60, 80}, 90);
   add(0);
   reset(1, 0);
@@ -79,7 +78,7 @@ TEST_CASE_FIXTURE(serving_side,
   REQUIRE(hello);
   CHECK(hello->lower_bound == timestamp{100});
   CHECK(hello->schema.version == schema_version{2}); // valid at L
-  CHECK(rows(2) == rows_at{120});                     // nothing lost
+  CHECK(rows(2) == rows_at{120});                    // nothing lost
   CHECK(status().out_of_range == 0);
   auto record = resets().back();
   CHECK(record.requested == timestamp{99});
@@ -120,8 +119,7 @@ TEST_CASE_FIXTURE(serving_side, "a heartbeat before any reset has no effect") {
   CHECK(rows(1) == rows_at{20, 40});
 }
 
-TEST_CASE_FIXTURE(serving_side,
-                  "a heartbeat can't report more than was sent") {
+TEST_CASE_FIXTURE(serving_side, "a heartbeat can't report more than was sent") {
   append({20, 40}, 50);
   add(0);
   reset(1, 0);

@@ -26,14 +26,14 @@ struct serving_side : deterministic {
 
   std::shared_ptr<log_engine> engine = make_memory_log();
   disk_actor helper = spawn(disk, disk_options{}, engine->disk());
-  event_store_actor store =
-    spawn(event_store, event_store_options{}, engine, helper);
-  schema_store_actor schemas =
-    spawn(schema_store,
-          std::make_shared<table_history>(table_history::in_memory()), 1);
-  dispatcher_shard_actor shard =
-    spawn(dispatcher_shard, dispatcher_shard_options{}, store, schemas,
-          std::chrono::milliseconds{50});
+  event_store_actor store = spawn(event_store, event_store_options{}, engine,
+                                  helper);
+  schema_store_actor schemas = spawn(
+    schema_store, std::make_shared<table_history>(table_history::in_memory()),
+    1);
+  dispatcher_shard_actor shard = spawn(dispatcher_shard,
+                                       dispatcher_shard_options{}, store,
+                                       schemas, std::chrono::milliseconds{50});
   broker_actor hub = spawn(broker);
   fake<source_actor> source =
     make_fake<source_actor, source_attached, rows_appended, append_failed,
@@ -80,7 +80,8 @@ struct serving_side : deterministic {
     }
     resolve_schemas(resolved);
     tell(source, store,
-         append_rows{{1}, ++appended,
+         append_rows{{1},
+                     ++appended,
                      builder.empty() ? nullptr : builder.finish(),
                      {resolved}});
   }

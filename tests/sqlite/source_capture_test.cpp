@@ -66,8 +66,8 @@ TEST_CASE("What cannot be captured is left out, or refused when named") {
               "CREATE TABLE g(id INTEGER PRIMARY KEY, a AS (id + 1) UNIQUE)"};
   db.uut.open();
   auto text = db.uut.source->describe();
-  for (const auto* name : {"keyless: no declared primary key", "words: ",
-                           "tree: ", "g: "})
+  for (const auto* name :
+       {"keyless: no declared primary key", "words: ", "tree: ", "g: "})
     CHECK(text.find(name) != std::string::npos);
   CHECK(db.uut.journal->tables.size() == 1);
   struct refused {
@@ -117,10 +117,11 @@ TEST_CASE("Names of any kind are captured") {
   auto table = sqlite_quoted(name);
   check_history(db, name,
                 "INSERT INTO " + table + " VALUES (1, 2, 'a', 4, 5, 'b', 7);"
-                + "REPLACE INTO " + table + " VALUES (2, 2, 3, 4, 5, 6, 7);"
-                + "REPLACE INTO " + table + " VALUES (2, 9, 'a', 4, 5, 'B', 7);"
-                + "INSERT INTO " + table + " VALUES (3, 8, 'A', 4, 5, 'b', 7);"
-                + "UPDATE OR REPLACE " + table + " SET \"x y\" = 9");
+                  + "REPLACE INTO " + table + " VALUES (2, 2, 3, 4, 5, 6, 7);"
+                  + "REPLACE INTO " + table
+                  + " VALUES (2, 9, 'a', 4, 5, 'B', 7);" + "INSERT INTO "
+                  + table + " VALUES (3, 8, 'A', 4, 5, 'b', 7);"
+                  + "UPDATE OR REPLACE " + table + " SET \"x y\" = 9");
 }
 
 TEST_CASE("Values keep their storage class") {
@@ -236,9 +237,8 @@ TEST_CASE("The recorded time is the application's") {
   REQUIRE(batch);
   REQUIRE(batch->rows);
   using namespace std::chrono;
-  auto now = duration_cast<microseconds>(
-               system_clock::now().time_since_epoch())
-               .count();
+  auto now =
+    duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
   auto recorded = static_cast<std::int64_t>(batch->rows->row(0).recorded_us());
   CHECK(std::abs(now - recorded) < 10'000'000);
   CHECK(unix_microseconds(2'440'587.5) == 0);

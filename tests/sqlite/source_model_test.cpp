@@ -70,7 +70,8 @@ public:
     finish();
     pull(4096);
     INFO("log ends at " << db_.app.integer("SELECT max(seq) FROM sluice_log")
-         << ", shape " << shape_ << ", resolved " << db_.uut.resolved.value);
+                        << ", shape " << shape_ << ", resolved "
+                        << db_.uut.resolved.value);
     db_.check_equal("t", "k, u, v");
   }
 
@@ -110,8 +111,8 @@ private:
     return '(' + key() + ", " + value() + ", " + value() + ')';
   }
   std::string conflict() {
-    return pick({"", "", "OR REPLACE ", "OR REPLACE ", "OR IGNORE ",
-                 "OR FAIL ", "OR ABORT ", "OR ROLLBACK "});
+    return pick({"", "", "OR REPLACE ", "OR REPLACE ", "OR IGNORE ", "OR FAIL ",
+                 "OR ABORT ", "OR ROLLBACK "});
   }
   std::string where() {
     switch (below(4)) {
@@ -163,8 +164,8 @@ private:
         return update();
       case 4:
         if (shape_ != 3 && below(2) == 0)
-          return "UPDATE " + conflict() + "t SET rowid = "
-                 + std::to_string(below(5)) + where();
+          return "UPDATE " + conflict()
+                 + "t SET rowid = " + std::to_string(below(5)) + where();
         return "REPLACE INTO t(u, v) VALUES (" + value() + ", " + value() + ')';
       case 5:
       case 6:

@@ -11,9 +11,8 @@
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include "actors/sources/sqlite/sqlite_source.hpp"
 #include "store/sqlite_db.hpp"

@@ -113,10 +113,9 @@ struct collector_fixture {
   template <class Message>
   std::vector<Message> look() const {
     auto result = std::vector<Message>{};
-    constexpr auto for_sink =
-      std::is_same_v<
-        Message,
-        open_sink> || std::is_same_v<Message, write_rows> || std::is_same_v<Message, store_watermark>;
+    constexpr auto for_sink = std::disjunction_v<
+      std::is_same<Message, open_sink>, std::is_same<Message, write_rows>,
+      std::is_same<Message, store_watermark>>;
     for (const auto& x : sent) {
       if constexpr (for_sink) {
         if (auto* to = std::get_if<state::to_sink>(&x))

@@ -52,10 +52,14 @@ expected<std::vector<capture>> load_captures(sqlite_db& db) {
     "SELECT id, name, version, from_seq, copy_seq, end_seq, dropped"
     " FROM sluice_captures ORDER BY id",
     no_binding, [&](sqlite_statement& q) {
-      result.push_back({q.integer(0), std::string{q.text(1)},
-                        q.unsigned_integer(2), q.unsigned_integer(3),
-                        q.unsigned_integer(4), q.unsigned_integer(5),
-                        q.integer(6) != 0, {}});
+      result.push_back({q.integer(0),
+                        std::string{q.text(1)},
+                        q.unsigned_integer(2),
+                        q.unsigned_integer(3),
+                        q.unsigned_integer(4),
+                        q.unsigned_integer(5),
+                        q.integer(6) != 0,
+                        {}});
     });
   if (!done)
     return pass_on(done);

@@ -16,9 +16,8 @@ bool key_is_generated(const source_table& table) {
   if (table.columns.size() == table.all_columns.size())
     return false;
   auto captured = [&](const key_term& term) {
-    return std::any_of(
-      table.columns.begin(), table.columns.end(),
-      [&](const column& x) { return x.name == term.column; });
+    return std::any_of(table.columns.begin(), table.columns.end(),
+                       [&](const column& x) { return x.name == term.column; });
   };
   return !std::all_of(
     table.uniques.begin(), table.uniques.end(), [&](const unique_key& key) {
@@ -128,7 +127,8 @@ expected<std::vector<installed_trigger>> load_triggers(sqlite_db& db) {
   auto done = db.run(
     "SELECT name, tbl_name, sql, rowid FROM main.sqlite_schema"
     " WHERE type = 'trigger' ORDER BY rowid",
-    [](sqlite_statement&) {}, [&](sqlite_statement& q) {
+    [](sqlite_statement&) {},
+    [&](sqlite_statement& q) {
       result.push_back({{std::string{q.text(0)}, std::string{q.text(1)},
                          std::string{q.text(2)}},
                         q.integer(3)});

@@ -23,8 +23,8 @@ enum class capture_step : std::uint8_t {
 
 struct planned_table {
   capture_step step = capture_step::keep;
-  source_table table;  ///< As it is now; of `end` only the name.
-  capture before;      ///< id 0: never captured, or not at present.
+  source_table table;   ///< As it is now; of `end` only the name.
+  capture before;       ///< id 0: never captured, or not at present.
   bool dropped = false; ///< `end` because the table is gone.
 };
 

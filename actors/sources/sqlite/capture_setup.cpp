@@ -278,8 +278,7 @@ status setup::drop_old_outboxes() {
     return pass_on(first);
   for (const auto& x : result.captures)
     if (x.end_seq != 0 && x.end_seq < static_cast<std::uint64_t>(*first))
-      if (auto done = db_.exec("DROP TABLE IF EXISTS main."
-                               + rows_table(x.id));
+      if (auto done = db_.exec("DROP TABLE IF EXISTS main." + rows_table(x.id));
           !done)
         return done;
   return {};

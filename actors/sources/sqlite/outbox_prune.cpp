@@ -31,11 +31,10 @@ expected<prune_range> find_range(sqlite_db& db, timestamp confirmed) {
                      });
   if (!done)
     return pass_on(done);
-  done = db.run("SELECT seq FROM sluice_log WHERE seq <= ?1 AND op > 0"
-                " ORDER BY seq DESC LIMIT 1",
-                bind, [&](sqlite_statement& q) {
-                  result.given = q.unsigned_integer(0);
-                });
+  done = db.run(
+    "SELECT seq FROM sluice_log WHERE seq <= ?1 AND op > 0"
+    " ORDER BY seq DESC LIMIT 1",
+    bind, [&](sqlite_statement& q) { result.given = q.unsigned_integer(0); });
   if (!done)
     return pass_on(done);
   auto first = db.query_integer("SELECT min(seq) FROM sluice_log");
@@ -48,11 +47,10 @@ expected<prune_range> find_range(sqlite_db& db, timestamp confirmed) {
 status delete_below(sqlite_db& db, std::uint64_t end) {
   auto captures = std::vector<std::int64_t>{};
   auto bind = [&](sqlite_statement& q) { q.bind_unsigned(1, end); };
-  auto done = db.run("SELECT DISTINCT tbl FROM sluice_log"
-                     " WHERE seq < ?1 AND op BETWEEN 1 AND 3",
-                     bind, [&](sqlite_statement& q) {
-                       captures.push_back(q.integer(0));
-                     });
+  auto done = db.run(
+    "SELECT DISTINCT tbl FROM sluice_log"
+    " WHERE seq < ?1 AND op BETWEEN 1 AND 3",
+    bind, [&](sqlite_statement& q) { captures.push_back(q.integer(0)); });
   if (!done)
     return done;
   for (auto capture : captures) {

@@ -42,8 +42,8 @@ void outbox_reader::set_tables(const std::vector<outbox_table>& tables) {
   end();
   sources_.clear();
   for (const auto& x : tables)
-    sources_.emplace(x.capture, source{x, key_columns(x.columns), rows_sql(x),
-                                       std::nullopt});
+    sources_.emplace(
+      x.capture, source{x, key_columns(x.columns), rows_sql(x), std::nullopt});
 }
 
 status outbox_reader::begin(std::uint64_t after) {

@@ -71,7 +71,6 @@ private:
 [[nodiscard]] std::uint64_t unix_microseconds(double julianday) noexcept;
 
 /// One flag per column: whether it is in the key.
-[[nodiscard]] std::vector<bool>
-key_columns(const std::vector<column>& columns);
+[[nodiscard]] std::vector<bool> key_columns(const std::vector<column>& columns);
 
 } // namespace sluice

@@ -49,10 +49,9 @@ expected<notes> read_notes(source_journal& journal) {
     const char* key;
     std::string* into;
   };
-  for (const auto& x : {entry{"database", &result.database},
-                        entry{"owner", &result.owner},
-                        entry{"ceiling", &ceiling},
-                        entry{"confirmed", &confirmed}}) {
+  for (const auto& x :
+       {entry{"database", &result.database}, entry{"owner", &result.owner},
+        entry{"ceiling", &ceiling}, entry{"confirmed", &confirmed}}) {
     auto text = read_note(journal, x.key);
     if (!text)
       return pass_on(text);
@@ -136,8 +135,8 @@ status verify_history(sqlite_db& db, const notes& noted,
     return fail(errc::source_rolled_back, db.path() + ": " + what);
   };
   if (auto asked = std::max(resume, noted.confirmed.seq); *last < asked)
-    return back("its outbox ends at " + std::to_string(*last)
-                + ", before " + place(asked));
+    return back("its outbox ends at " + std::to_string(*last) + ", before "
+                + place(asked));
   auto first = db.query_integer("SELECT min(seq) FROM sluice_log");
   if (!first)
     return pass_on(first);
@@ -232,8 +231,8 @@ expected<identity> verify_identity(sqlite_db& db, source_journal& journal,
     return identity{noted->database, noted->owner, *gap, false};
   }
   if (*present || !fresh) {
-    auto floor = std::max({noted->ceiling, request.resume.commit_ts.value,
-                           present_microseconds()});
+    auto floor = std::max(
+      {noted->ceiling, request.resume.commit_ts.value, present_microseconds()});
     if (auto raised = raise_sequence(db, floor); !raised)
       return pass_on(raised);
   }

@@ -52,8 +52,8 @@ verify_identity(sqlite_db& db, source_journal& journal,
 [[nodiscard]] status verify_owner(sqlite_db& db, const std::string& owner);
 
 /// The number of the outbox row at `seq`, if it is there.
-[[nodiscard]] expected<std::optional<std::int64_t>>
-nonce_at(sqlite_db& db, std::uint64_t seq);
+[[nodiscard]] expected<std::optional<std::int64_t>> nonce_at(sqlite_db& db,
+                                                             std::uint64_t seq);
 
 /// Notes in the journal that positions up to `seq` and beyond may be given;
 /// a note is written only now and then.

@@ -137,15 +137,16 @@ unique_key declared_key(const source_table& info) {
 expected<std::vector<listed_table>> list_tables(sqlite_db& db) {
   auto result = std::vector<listed_table>{};
   auto on_row = [&](sqlite_statement& q) {
-    result.push_back({std::string{q.text(0)}, q.text(1) == "virtual",
-                      q.integer(2) != 0});
+    result.push_back(
+      {std::string{q.text(0)}, q.text(1) == "virtual", q.integer(2) != 0});
   };
-  auto done = db.run("SELECT name, type, wr FROM pragma_table_list"
-                     " WHERE schema = 'main' AND type IN ('table', 'virtual')"
-                     " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-                     " AND name NOT LIKE 'sluice\\_%' ESCAPE '\\'"
-                     " ORDER BY name",
-                     [](sqlite_statement&) {}, on_row);
+  auto done = db.run(
+    "SELECT name, type, wr FROM pragma_table_list"
+    " WHERE schema = 'main' AND type IN ('table', 'virtual')"
+    " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    " AND name NOT LIKE 'sluice\\_%' ESCAPE '\\'"
+    " ORDER BY name",
+    [](sqlite_statement&) {}, on_row);
   if (!done)
     return pass_on(done);
   return result;

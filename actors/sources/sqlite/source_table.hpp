@@ -30,7 +30,7 @@ struct source_table {
   std::vector<column> columns;
   /// Also the generated ones: what an index expression may name.
   std::vector<std::string> all_columns;
-  unique_key primary; ///< No terms: the table declares no key.
+  unique_key primary;              ///< No terms: the table declares no key.
   std::vector<unique_key> uniques; ///< The other ones.
   /// By which name the rowid can be had; empty if there is none, if columns
   /// hide all its names, or if it is the primary key.

@@ -51,7 +51,7 @@ struct sqlite_source::impl {
   std::uint64_t position = 0; // of the outbox, read up to here
   timestamp resolved;
   setup_result setup;
-  std::vector<ddl_event> schemas; // to go with the next batch
+  std::vector<ddl_event> schemas;           // to go with the next batch
   std::optional<std::int64_t> data_version; // none: something is to be read
   std::uint64_t ceiling = 0;
   std::deque<outbox_place> places;

@@ -76,9 +76,9 @@ status table_copy::open(const table& x) {
 
 row_header table_copy::header(const table& x, row_op op,
                               std::uint64_t ordinal) const {
-  return {x.id, {{seq_}, {x.job.number.value}, ordinal},
-          op,   true,
-          {x.job.of.version}, 0};
+  return {
+    x.id, {{seq_}, {x.job.number.value}, ordinal}, op, true, {x.job.of.version},
+    0};
 }
 
 void table_copy::add_begin(const table& x, row_block_builder& into) const {

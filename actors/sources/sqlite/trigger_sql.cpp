@@ -227,9 +227,8 @@ std::string collect(const table_sql& x, const key_sql& key, bool update) {
   auto from = " FROM " + x.name + " AS t WHERE " + where;
   return "DELETE FROM " + x.gone + " WHERE id IN (SELECT g.id FROM (SELECT "
          + names + from + ") AS c CROSS JOIN " + x.gone + " AS g WHERE " + same
-         + ");\n"
-         + "INSERT INTO " + x.gone + '(' + joined(columns, ", ") + ") SELECT "
-         + joined(values, ", ") + from + ";\n";
+         + ");\n" + "INSERT INTO " + x.gone + '(' + joined(columns, ", ")
+         + ") SELECT " + joined(values, ", ") + from + ";\n";
 }
 
 std::string collect_all(const table_sql& x, bool update) {
@@ -269,8 +268,8 @@ std::string forget_told(const table_sql& x) {
 }
 
 std::string unless_told(const table_sql& x) {
-  return " WHERE NOT EXISTS (SELECT 1 FROM " + x.gone
-         + " WHERE dead = 2 AND " + entry_is(x, &term_sql::of_old) + ')';
+  return " WHERE NOT EXISTS (SELECT 1 FROM " + x.gone + " WHERE dead = 2 AND "
+         + entry_is(x, &term_sql::of_old) + ')';
 }
 
 // Keeps the entry of the updated row equal to it.
@@ -354,9 +353,9 @@ std::vector<std::string> gone_table_sql(const source_table& table,
   auto columns = numbered("o", x.columns.size());
   for (const auto& term : x.extra)
     columns.push_back(term.of_gone);
-  auto result = std::vector<std::string>{
-    "CREATE TABLE " + x.gone + "(id INTEGER PRIMARY KEY, dead, "
-    + joined(columns, ", ") + ')'};
+  auto result = std::vector<std::string>{"CREATE TABLE " + x.gone
+                                         + "(id INTEGER PRIMARY KEY, dead, "
+                                         + joined(columns, ", ") + ')'};
   auto number = 0;
   for (const auto& key : x.keys) {
     auto terms = joined(key.terms, ", ", [](const term_sql& term) {
@@ -388,8 +387,7 @@ std::vector<trigger_text> capture_triggers(const source_table& table,
     trigger(x, table, "_au", "AFTER UPDATE" + on,
             release_all(x, true) + again + follow(x)
               + into_log(x, log_op::update) + into_rows(x, true, true)),
-    trigger(x, table, "_ad", "AFTER DELETE" + on,
-            deleted),
+    trigger(x, table, "_ad", "AFTER DELETE" + on, deleted),
   };
 }
 
@@ -402,16 +400,16 @@ std::vector<std::string> refresh_sql(const source_table& table,
   for (auto i = first_new; i < count; ++i)
     filled.push_back(x.columns[i] + " IS NOT NULL");
   auto values = joined(x.columns, ", ");
-  return {"INSERT INTO " + x.rows + "(seq, "
-            + joined(numbered("o", count), ", ") + ", "
-            + joined(numbered("n", count), ", ")
-            + ") SELECT ?1 + row_number() OVER (), " + values + ", " + values
-            + " FROM " + x.name + " WHERE " + joined(filled, " OR "),
-          "INSERT INTO sluice_log(seq, tbl, op, nonce, time)"
-          " SELECT seq, " + x.capture + ", "
-            + std::to_string(static_cast<int>(log_op::update))
-            + ", random(), julianday('now') FROM " + x.rows
-            + " WHERE seq > ?1 ORDER BY seq"};
+  return {
+    "INSERT INTO " + x.rows + "(seq, " + joined(numbered("o", count), ", ")
+      + ", " + joined(numbered("n", count), ", ")
+      + ") SELECT ?1 + row_number() OVER (), " + values + ", " + values
+      + " FROM " + x.name + " WHERE " + joined(filled, " OR "),
+    "INSERT INTO sluice_log(seq, tbl, op, nonce, time)"
+    " SELECT seq, "
+      + x.capture + ", " + std::to_string(static_cast<int>(log_op::update))
+      + ", random(), julianday('now') FROM " + x.rows
+      + " WHERE seq > ?1 ORDER BY seq"};
 }
 
 } // namespace sluice

@@ -42,8 +42,8 @@ inline constexpr std::size_t captured_columns_max = 900;
 [[nodiscard]] std::string rows_table_sql(const source_table& table,
                                          std::int64_t capture);
 /// Creates the scratch table of one capture and its indexes.
-[[nodiscard]] std::vector<std::string>
-gone_table_sql(const source_table& table, std::int64_t capture);
+[[nodiscard]] std::vector<std::string> gone_table_sql(const source_table& table,
+                                                      std::int64_t capture);
 
 /// The triggers of one capture, in the order of their creation.
 ///
@@ -57,8 +57,8 @@ capture_triggers(const source_table& table, std::int64_t capture);
 
 /// Inserts one update record, without a change, for each row in which a
 /// column from `first_new` on is not null; `?1` is the last sequence used.
-[[nodiscard]] std::vector<std::string>
-refresh_sql(const source_table& table, std::int64_t capture,
-            std::size_t first_new);
+[[nodiscard]] std::vector<std::string> refresh_sql(const source_table& table,
+                                                   std::int64_t capture,
+                                                   std::size_t first_new);
 
 } // namespace sluice
