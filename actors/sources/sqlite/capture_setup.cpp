@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 
 #include "actors/sources/sqlite/capture_plan.hpp"
 #include "actors/sources/sqlite/source_error.hpp"
@@ -41,6 +42,7 @@ private:
   status add_triggers(const source_table& table, std::int64_t capture);
   status end(const capture& x, bool dropped);
   status begin_version(planned_table& planned);
+  status number_version(capture& next);
   status refresh(const source_table& table, const capture& before);
   status need_marker();
   status choose_copies();
@@ -168,6 +170,24 @@ status setup::end(const capture& x, bool dropped) {
   return store_capture(db_, ended);
 }
 
+// Rises for ever, also when the file was replaced by one that knows nothing of
+// earlier versions: so the journal remembers, before anything is committed.
+status setup::number_version(capture& next) {
+  next.version = 1;
+  for (const auto& x : result.captures)
+    if (x.name == next.name)
+      next.version = std::max(next.version, x.version + 1);
+  auto key = "version:" + next.name;
+  auto noted = journal_.note(key);
+  if (!noted)
+    return pass_on(noted);
+  if (*noted)
+    next.version = std::max(
+      next.version,
+      std::uint64_t{std::strtoull((*noted)->c_str(), nullptr, 10)} + 1);
+  return journal_.set_note(key, std::to_string(next.version));
+}
+
 status setup::begin_version(planned_table& planned) {
   if (auto done = need_marker(); !done)
     return done;
@@ -176,10 +196,8 @@ status setup::begin_version(planned_table& planned) {
   next.from_seq = marker_;
   next.copy_seq = planned.before.copy_seq;
   next.columns = planned.table.columns;
-  next.version = 1;
-  for (const auto& x : result.captures)
-    if (x.name == next.name)
-      next.version = std::max(next.version, x.version + 1);
+  if (auto done = number_version(next); !done)
+    return done;
   if (auto done = store_capture(db_, next); !done)
     return done;
   if (auto done = db_.exec(rows_table_sql(planned.table, next.id)); !done)
