@@ -3,7 +3,9 @@
 #   g++             build all, run all tests
 #   asan            ASan and UBSan over all but the slow labels
 #   clang           every translation unit has to pass clang's front end
-#   --all           also: build and run everything with clang and as release
+#   --all           also: build and run everything with clang and as release;
+#                   and break the code in one line after the other: each time
+#                   the test that is there for it has to fail
 # Ends with a table of times and ctest's summary.
 set -euo pipefail
 
@@ -87,6 +89,7 @@ if [[ $all == yes ]]; then
     step "$preset: build" build "$preset"
     step "$preset: all tests" run_tests "$preset"
   done
+  step 'mutants' bash tests/mutants/run.sh
 fi
 
 printf '\n==== times\n'
