@@ -111,6 +111,7 @@ source_state::on_attached(const source_attached& message) {
     return {};
   }
   partitions_[place].appended_to = message.appended_to;
+  logged_ = std::max(logged_, message.resolved);
   // Everything confirmed is durable in all partitions, and may be gone
   // upstream, though a partition without rows stands lower.
   auto resume = row_cursor::end_of(timestamp::max());
@@ -285,6 +286,10 @@ void source_state::go_on(effects& out, milliseconds now) {
     batch_.reset();
     send(std::move(batch), out);
   } else {
+    // What the log resolved in earlier runs holds for the schemas, too: all
+    // DDL up to there is declared. Feeds need not wait for the first read.
+    if (logged_)
+      out.push_back(schema_resolved{logged_});
     read_next_ = true;
     wake({}, out);
   }

@@ -154,6 +154,7 @@ private:
   milliseconds retry_delay_{};
   milliseconds retry_at_{};
   timestamp promised_; // since the last attach
+  timestamp logged_;   // resolved by the log, also in earlier runs
   timestamp noted_;    // confirmed durably, also in earlier runs
   timestamp confirm_to_;
   timestamp confirming_;
