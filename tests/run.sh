@@ -59,9 +59,6 @@ run_tests() {
 run_asan() {
   local labels
   labels=$(IFS='|'; echo "${asan_labels[*]}")
-  # A folder may have no tests yet.
-  ctest --preset asan -N -L "^($labels)$" 2>/dev/null |
-    grep -q '^ *Test *#' || { echo "no tests yet"; return 0; }
   run_tests asan -L "^($labels)$"
 }
 
