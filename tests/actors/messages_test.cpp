@@ -23,7 +23,7 @@ public:
   template <class T>
   void fill(T& x) {
     if constexpr (message_struct<T>)
-      std::apply([this](auto&... fields) { (fill(fields), ...); }, x.fields());
+      std::apply([&](auto&... fields) { (fill(fields), ...); }, x.fields());
     else if constexpr (std::is_same_v<T, bool>)
       x = !x;
     else if constexpr (std::is_enum_v<T>)
@@ -32,7 +32,10 @@ public:
       x = static_cast<T>(++last_ * 0x0101);
   }
   void fill(std::string& x) { x = "text " + std::to_string(++last_); }
-  void fill(block_ptr& x) { x = samples::inserts(++last_, {1, last_ + 1}); }
+  void fill(block_ptr& x) {
+    auto number = ++last_;
+    x = samples::inserts(number, {1, number + 1});
+  }
   void fill(schema_ptr& x) {
     auto schema = table_schema{};
     fill(schema);
