@@ -381,3 +381,14 @@ TEST_CASE("a source that never started is stopped at once") {
   bench.run(bench.uut.on_stop());
   CHECK(bench.take<source_stopped>().size() == 1);
 }
+
+// Else a stop between the restart and the first read waits for its deadline.
+TEST_CASE("what the log resolved before resolves the schemas again") {
+  auto bench = source_bench{};
+  bench.run(bench.uut.on_start({}));
+  bench.attached(1, 20);
+  bench.run(bench.uut.on_opened({}, {}, bench.now));
+  auto told = bench.take<schema_resolved>();
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].resolved == timestamp{20});
+}
