@@ -49,7 +49,8 @@ expected<checkpoint_store*> notes(disk_data& data) {
   return &*data.notes;
 }
 
-status note_lost(disk_data& data, const std::vector<table_position>& lost) {
+// Notes the rows that are about to go.
+status note(disk_data& data, const std::vector<table_floor>& lost) {
   auto store = notes(data);
   if (!store)
     return tl::unexpected{std::move(store.error())};
@@ -58,26 +59,25 @@ status note_lost(disk_data& data, const std::vector<table_position>& lost) {
   for (const auto& x : lost) {
     auto done = (*store)->set_note(log_name(data.options.partition),
                                    lost_key(x.table),
-                                   std::to_string(x.checkpoint.value));
+                                   std::to_string(x.floor.value));
     if (!done)
       return done;
   }
   return {};
 }
 
-// The note first: a file must not be missed without a reason that is known.
+lost_noted note(disk_data& data, const note_lost& message) {
+  auto done = note(data, message.lost);
+  return {message.lost, done ? error{} : done.error()};
+}
+
 // What fails is tried again with the next files.
 void remove(disk_data& data, const remove_segments& message) {
-  auto& undone = data.undone;
-  undone.segments.insert(undone.segments.end(), message.segments.begin(),
-                         message.segments.end());
-  undone.lost.insert(undone.lost.end(), message.lost.begin(),
-                     message.lost.end());
-  if (note_lost(data, undone.lost)) {
-    undone.lost.clear();
-    if (data.log->remove(undone.segments))
-      undone.segments.clear();
-  }
+  auto& undeleted = data.undeleted;
+  undeleted.insert(undeleted.end(), message.segments.begin(),
+                   message.segments.end());
+  if (data.log->remove(undeleted))
+    undeleted.clear();
 }
 
 // A floor that could not be stored is covered by the next one: floors rise.
@@ -102,6 +102,7 @@ disk_actor::behavior_type disk(disk_actor::stateful_pointer<disk_data> self,
   return {
     [=](const read_blocks& message) { reply(read(self->state, message)); },
     [=](const sync_log& message) { reply(sync(self->state, message)); },
+    [=](const note_lost& message) { reply(note(self->state, message)); },
     [=](const remove_segments& message) { remove(self->state, message); },
     [=](const store_floor& message) { store(self->state, message.floor); },
   };

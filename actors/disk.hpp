@@ -21,8 +21,8 @@ struct disk_data {
   disk_options options;
   std::shared_ptr<log_disk> log;
   std::optional<checkpoint_store> notes; // opened at first use, in our thread
-  /// Files that could not be deleted, or not yet noted as lost.
-  remove_segments undone;
+  /// Files that could not be deleted.
+  std::vector<std::uint64_t> undeleted;
 };
 
 /// DISK of one event store: reads, syncs, deletions, durable floors. To be

@@ -67,10 +67,13 @@ struct perform {
     engine().synced(x.order);
     then(core().on_synced(position(engine()), now(self)));
   }
+  void operator()(call_releasable&) const {
+    then(core().on_releasable(engine().releasable(
+      [this](table_id table) { return core().floor_of(table); })));
+  }
   void operator()(call_release&) const {
-    auto gone = engine().release(
-      [this](table_id table) { return core().floor_of(table); });
-    then(core().on_released(std::move(gone.segments), gone.tables));
+    then(core().on_released(engine().release(
+      [this](table_id table) { return core().release_floor(table); })));
   }
   void operator()(plan_scans& x) const {
     then(core().on_planned(x.ticket, plan(engine(), x.wishes), now(self)));
@@ -95,6 +98,9 @@ struct perform {
     self->send(self->state.disk, std::move(x));
   }
   void operator()(sync_log& x) const {
+    self->send(self->state.disk, std::move(x));
+  }
+  void operator()(note_lost& x) const {
     self->send(self->state.disk, std::move(x));
   }
   void operator()(remove_segments& x) const {
@@ -204,6 +210,9 @@ event_store(event_store_actor::stateful_pointer<event_store_data> self,
     },
     [=](const log_synced& message) {
       perform_all(self, self->state.core.on_log_synced(message));
+    },
+    [=](const lost_noted& message) {
+      perform_all(self, self->state.core.on_lost_noted(message, now(self)));
     },
     [=](const tick&) {
       perform_all(self, self->state.core.on_tick(now(self)));

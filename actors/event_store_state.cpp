@@ -128,7 +128,7 @@ event_store_state::on_appended(const call_append& call, block_ptr block,
   if (block != nullptr) {
     unsynced_bytes_ += block->bytes().size();
     keep(log.last, std::move(block));
-    retention_.on_appended();
+    retention_.on_more_to_release();
   }
   accept(call.number, call.resolved, out);
   if (unsynced_bytes_ >= options_.sync_bytes)

@@ -58,6 +58,8 @@ struct call_begin_sync {};
 struct call_synced {
   sync_order order;
 };
+/// Answered by `on_releasable`.
+struct call_releasable {};
 /// Answered by `on_released`.
 struct call_release {};
 
@@ -81,10 +83,10 @@ public:
   /// source_attached, rows_appended and append_failed answer the message
   /// being handled; source_confirmed goes to the source attached last.
   using effect = std::variant<
-    call_append, call_abandon, call_begin_sync, call_synced, call_release,
-    plan_scans, source_attached, rows_appended, append_failed, source_confirmed,
-    send_progress, answer_scan, read_blocks, sync_log, remove_segments,
-    store_floor, wake_store>;
+    call_append, call_abandon, call_begin_sync, call_synced, call_releasable,
+    call_release, plan_scans, source_attached, rows_appended, append_failed,
+    source_confirmed, send_progress, answer_scan, read_blocks, sync_log,
+    note_lost, remove_segments, store_floor, wake_store>;
   using effects = std::vector<effect>;
   using milliseconds = std::chrono::milliseconds;
 
@@ -131,8 +133,17 @@ public:
   [[nodiscard]] timestamp floor_of(table_id table) const {
     return retention_.floor_of(table);
   }
-  [[nodiscard]] effects on_released(std::vector<std::uint64_t> segments,
-                                    const std::vector<table_id>& tables);
+  /// @see retention_state::release_floor
+  [[nodiscard]] timestamp release_floor(table_id table) const {
+    return retention_.release_floor(table);
+  }
+  /// A release goes in three steps: which tables it would touch, the durable
+  /// note that rows of them may be gone, and only then the release. A kill in
+  /// between leaves rows that nobody asks for, never a gap that nobody knows.
+  [[nodiscard]] effects on_releasable(const std::vector<table_id>& tables);
+  [[nodiscard]] effects on_lost_noted(const lost_noted& message,
+                                      milliseconds now);
+  [[nodiscard]] effects on_released(std::vector<std::uint64_t> segments);
 
   // -- the disk, and time -----------------------------------------------------
 

@@ -28,12 +28,28 @@ event_store_state::on_feed_removed(feed_id feed, milliseconds now) {
 }
 
 event_store_state::effects
-event_store_state::on_released(std::vector<std::uint64_t> segments,
-                               const std::vector<table_id>& tables) {
-  auto lost = retention_.on_released(tables);
+event_store_state::on_releasable(const std::vector<table_id>& tables) {
+  auto lost = retention_.unnoted(tables);
+  if (lost.empty())
+    return {call_release{}};
+  return {note_lost{std::move(lost)}};
+}
+
+event_store_state::effects
+event_store_state::on_lost_noted(const lost_noted& message, milliseconds now) {
+  if (!message.failure) {
+    retention_.on_noted(message.lost);
+    return {call_release{}};
+  }
+  retention_.on_more_to_release();
+  return with_schedule({}, now);
+}
+
+event_store_state::effects
+event_store_state::on_released(std::vector<std::uint64_t> segments) {
   if (segments.empty())
     return {};
-  return {remove_segments{std::move(segments), std::move(lost)}};
+  return {remove_segments{std::move(segments)}};
 }
 
 // -- syncs --------------------------------------------------------------------
@@ -113,7 +129,7 @@ event_store_state::effects event_store_state::on_tick(milliseconds now) {
       out.push_back(store_floor{std::move(floor)});
     if (retention_.may_release()) {
       retention_.on_release_begun();
-      out.push_back(call_release{});
+      out.push_back(call_releasable{});
     }
   }
   schedule(out, now);

@@ -65,8 +65,7 @@ void retention_state::on_feeds_loaded(const feeds_loaded& message) {
     tables_[table.table].name = table.name;
   for (auto& entry : tables_)
     match(entry.second);
-  for (const auto& x : message.lost)
-    lost_[x.table] = std::max(lost_[x.table], x.floor);
+  on_noted(message.lost);
 }
 
 void retention_state::on_table(const table_info& table) {
@@ -143,15 +142,18 @@ bool retention_state::in_range(table_id table, row_cursor after) const {
   return !gone || after >= row_cursor::end_of(gone);
 }
 
-std::vector<table_position>
-retention_state::on_released(const std::vector<table_id>& tables) {
-  auto result = std::vector<table_position>{};
-  for (auto table : tables) {
-    auto& gone = lost_[table];
-    gone = std::max(gone, floor_of(table));
-    result.push_back({table, {}, gone});
-  }
+std::vector<table_floor>
+retention_state::unnoted(const std::vector<table_id>& tables) const {
+  auto result = std::vector<table_floor>{};
+  for (auto table : tables)
+    if (auto floor = floor_of(table); floor > lost(table))
+      result.push_back({table, floor});
   return result;
+}
+
+void retention_state::on_noted(const std::vector<table_floor>& noted) {
+  for (const auto& x : noted)
+    lost_[x.table] = std::max(lost_[x.table], x.floor);
 }
 
 std::vector<feed_floor> retention_state::take_unstored() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <map>
 #include <set>
@@ -46,10 +47,16 @@ public:
   [[nodiscard]] timestamp lost(table_id table) const;
   [[nodiscard]] bool in_range(table_id table, row_cursor after) const;
 
-  /// Notes that rows of these tables went.
-  /// @returns What to store durably before the files go.
-  [[nodiscard]] std::vector<table_position>
-  on_released(const std::vector<table_id>& tables);
+  /// Rows of these tables are about to go.
+  /// @returns What to note durably before.
+  [[nodiscard]] std::vector<table_floor>
+  unnoted(const std::vector<table_id>& tables) const;
+  void on_noted(const std::vector<table_floor>& noted);
+  /// Rows of the table <= it may be let go of: nobody needs them, and it is
+  /// noted that they may be gone.
+  [[nodiscard]] timestamp release_floor(table_id table) const {
+    return std::min(floor_of(table), lost(table));
+  }
 
   /// Whether a release may find more than the last one.
   [[nodiscard]] bool may_release() const noexcept {
@@ -57,8 +64,9 @@ public:
   }
   /// A release begins: what moves from now on is for the next one.
   void on_release_begun() noexcept { floors_moved_ = false; }
-  /// More rows came, which the present floors may cover already.
-  void on_appended() noexcept { floors_moved_ = true; }
+  /// More rows came, which the present floors may cover already; or a release
+  /// has to be tried again.
+  void on_more_to_release() noexcept { floors_moved_ = true; }
   [[nodiscard]] bool floors_unstored() const noexcept { return unstored_; }
   /// What to store durably since the last call, per feed.
   [[nodiscard]] std::vector<feed_floor> take_unstored();

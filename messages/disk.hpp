@@ -8,6 +8,7 @@
 #include "messages/feed.hpp"
 #include "messages/ids.hpp"
 #include "messages/row.hpp"
+#include "messages/scan.hpp"
 
 /// Between an event store and its detached helper, which does what blocks.
 namespace sluice {
@@ -68,14 +69,31 @@ struct log_synced {
   auto fields() { return std::tie(order, failure); }
 };
 
-/// EVENT_STORE -> DISK: note durably what is lost, then delete the files.
+/// EVENT_STORE -> DISK: note durably which rows may be missing from now on,
+/// before the log lets go of them.
+struct note_lost {
+  std::vector<table_floor> lost; ///< Rows <= floor may be gone.
+
+  friend bool operator==(const note_lost&, const note_lost&) = default;
+  auto fields() { return std::tie(lost); }
+};
+
+/// DISK -> EVENT_STORE.
+struct lost_noted {
+  std::vector<table_floor> lost;
+  error failure;
+
+  friend bool operator==(const lost_noted&, const lost_noted&) = default;
+  auto fields() { return std::tie(lost, failure); }
+};
+
+/// EVENT_STORE -> DISK: delete the files; the log has let go of them.
 struct remove_segments {
   std::vector<std::uint64_t> segments;
-  std::vector<table_position> lost; ///< Rows <= checkpoint may be gone.
 
   friend bool operator==(const remove_segments&,
                          const remove_segments&) = default;
-  auto fields() { return std::tie(segments, lost); }
+  auto fields() { return std::tie(segments); }
 };
 
 /// EVENT_STORE -> DISK: make a feed's floor durable.

@@ -68,6 +68,7 @@ using event_store_actor = caf::typed_actor<
   caf::reacts_to<table_declared>,
   // From DISK: results of what blocks.
   caf::reacts_to<blocks_read>, caf::reacts_to<log_synced>,
+  caf::reacts_to<lost_noted>,
   // INTERNAL: time to sync, to release, to store floors.
   caf::reacts_to<tick>,
   // From anybody.
@@ -79,6 +80,8 @@ using disk_actor = caf::typed_actor<
   caf::reacts_to<read_blocks>,
   // From EVENT_STORE. Answered by log_synced.
   caf::reacts_to<sync_log>,
+  // From EVENT_STORE. Answered by lost_noted.
+  caf::reacts_to<note_lost>,
   // From EVENT_STORE: not answered; tried again with the next one.
   caf::reacts_to<remove_segments>,
   // From EVENT_STORE: not answered.

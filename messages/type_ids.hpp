@@ -115,6 +115,8 @@ CAF_ADD_TYPE_ID(sluice, (sluice::sink_actor))
 CAF_ADD_TYPE_ID(sluice, (sluice::collector_shard_actor))
 CAF_ADD_TYPE_ID(sluice, (sluice::schema_store_actor))
 CAF_ADD_TYPE_ID(sluice, (sluice::acknowledge))
+CAF_ADD_TYPE_ID(sluice, (sluice::note_lost))
+CAF_ADD_TYPE_ID(sluice, (sluice::lost_noted))
 
 CAF_END_TYPE_ID_BLOCK(sluice)
 

@@ -47,12 +47,6 @@ public:
   virtual status remove(const std::vector<std::uint64_t>& segments) = 0;
 };
 
-/// What `log_engine::release` let go of.
-struct released {
-  std::vector<std::uint64_t> segments; ///< For `log_disk::remove`.
-  std::vector<table_id> tables;        ///< That had rows in them.
-};
-
 /// Counters; none ever goes back while the engine is open.
 struct log_stats {
   std::uint64_t rows_appended = 0;
@@ -110,11 +104,15 @@ public:
   /// Durable up to this block.
   [[nodiscard]] virtual block_index synced_to() const = 0;
 
+  /// Tables with rows in what `release` would let go of.
+  [[nodiscard]] virtual std::vector<table_id>
+  releasable(const std::function<timestamp(table_id)>& floor_of) const = 0;
   /// Lets go of every closed segment in which no row is above its table's
   /// floor. The last segment stays (memory_log: its segments are blocks, and
   /// the last one may go).
   /// @param floor_of Rows with commit_ts <= its result may go.
-  [[nodiscard]] virtual released
+  /// @returns Segments for `log_disk::remove`.
+  [[nodiscard]] virtual std::vector<std::uint64_t>
   release(const std::function<timestamp(table_id)>& floor_of) = 0;
 
   /// All tables with rows in the log.

@@ -228,17 +228,23 @@ log_index::releasable(const std::function<timestamp(table_id)>& floor_of,
   return result;
 }
 
-released log_index::release(const std::vector<std::uint64_t>& segments) {
-  auto result = released{segments, {}};
-  auto tables = std::set<table_id>{};
+std::vector<table_id>
+log_index::tables_of(const std::vector<std::uint64_t>& segments) const {
+  auto result = std::set<table_id>{};
+  for (const auto& segment : segments_)
+    if (std::binary_search(segments.begin(), segments.end(), segment.number))
+      for (const auto& entry : segment.highest)
+        result.insert(entry.first);
+  return {result.begin(), result.end()};
+}
+
+void log_index::release(const std::vector<std::uint64_t>& segments) {
   auto kept = std::deque<segment_entry>{};
   for (auto& segment : segments_) {
     if (!std::binary_search(segments.begin(), segments.end(), segment.number)) {
       kept.push_back(std::move(segment));
       continue;
     }
-    for (const auto& entry : segment.highest)
-      tables.insert(entry.first);
     forget_tables(segment);
     for (const auto& block : segment.blocks)
       forget_held(block);
@@ -246,8 +252,6 @@ released log_index::release(const std::vector<std::uint64_t>& segments) {
     ++stats_.segments_removed;
   }
   segments_ = std::move(kept);
-  result.tables.assign(tables.begin(), tables.end());
-  return result;
 }
 
 void log_index::forget_tables(const segment_entry& from) {

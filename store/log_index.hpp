@@ -104,8 +104,11 @@ public:
   [[nodiscard]] std::vector<std::uint64_t>
   releasable(const std::function<timestamp(table_id)>& floor_of,
              block_index up_to) const;
+  /// With rows in these segments.
+  [[nodiscard]] std::vector<table_id>
+  tables_of(const std::vector<std::uint64_t>& segments) const;
   /// Forgets them. @param segments Ascending.
-  released release(const std::vector<std::uint64_t>& segments);
+  void release(const std::vector<std::uint64_t>& segments);
 
   /// Without disk_bytes, rows and bytes_cut.
   [[nodiscard]] log_stats stats() const;

@@ -99,9 +99,16 @@ public:
 
   block_index synced_to() const override { return last(); }
 
-  released
+  [[nodiscard]] std::vector<table_id> releasable(
+    const std::function<timestamp(table_id)>& floor_of) const override {
+    return index_.tables_of(index_.releasable(floor_of, last_closed()));
+  }
+
+  std::vector<std::uint64_t>
   release(const std::function<timestamp(table_id)>& floor_of) override {
-    return index_.release(index_.releasable(floor_of, last_closed()));
+    auto result = index_.releasable(floor_of, last_closed());
+    index_.release(result);
+    return result;
   }
 
   std::vector<table_id> tables() const override { return index_.tables(); }

@@ -181,11 +181,19 @@ void segment_log::synced(const sync_order& order) {
 
 // -- releasing ----------------------------------------------------------------
 
-released
+std::vector<table_id> segment_log::releasable(
+  const std::function<timestamp(table_id)>& floor_of) const {
+  return index_.tables_of(index_.releasable(floor_of, releasable_to()));
+}
+
+// Only what is durable: recovery may then take everything older for durable.
+block_index segment_log::releasable_to() const {
+  return std::min(last_closed(), synced_to_);
+}
+
+std::vector<std::uint64_t>
 segment_log::release(const std::function<timestamp(table_id)>& floor_of) {
-  // Only what is durable: recovery may then take everything older for durable.
-  auto up_to = std::min(last_closed(), synced_to_);
-  auto numbers = index_.releasable(floor_of, up_to);
+  auto numbers = index_.releasable(floor_of, releasable_to());
   if (numbers.empty() && doomed_.empty())
     return {};
   if (writer_->broken() && !roll())
@@ -201,13 +209,13 @@ segment_log::release(const std::function<timestamp(table_id)>& floor_of) {
     return {};
   noted_durable_ = synced_to_;
   remember_size();
-  auto result = index_.release(numbers);
-  result.segments.insert(result.segments.end(), doomed_.begin(), doomed_.end());
+  index_.release(numbers);
+  numbers.insert(numbers.end(), doomed_.begin(), doomed_.end());
   doomed_.clear();
-  std::sort(result.segments.begin(), result.segments.end());
-  for (auto number : result.segments)
+  std::sort(numbers.begin(), numbers.end());
+  for (auto number : numbers)
     sizes_.erase(number);
-  return result;
+  return numbers;
 }
 
 log_stats segment_log::stats() const {

@@ -69,7 +69,10 @@ public:
   sync_order begin_sync() override;
   void synced(const sync_order& order) override;
   [[nodiscard]] block_index synced_to() const override { return synced_to_; }
-  released release(const std::function<timestamp(table_id)>& floor_of) override;
+  [[nodiscard]] std::vector<table_id>
+  releasable(const std::function<timestamp(table_id)>& floor_of) const override;
+  std::vector<std::uint64_t>
+  release(const std::function<timestamp(table_id)>& floor_of) override;
   [[nodiscard]] std::vector<table_id> tables() const override {
     return index_.tables();
   }
@@ -86,6 +89,7 @@ private:
   status roll();
   status use(expected<segment_writer> writer);
   void remember_size();
+  [[nodiscard]] block_index releasable_to() const;
 
   segment_log_options options_;
   std::unique_ptr<directory_lock> lock_;

@@ -11,9 +11,11 @@
 #include "tests/actors/puppets.hpp"
 #include "tests/support/deterministic.hpp"
 #include "tests/support/sink_samples.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 using namespace sluice;
 using namespace sluice::puppets;
+using sluice::test::temporary_directory;
 using namespace sluice::samples;
 using namespace std::chrono_literals;
 
@@ -68,14 +70,6 @@ struct fixture : test::deterministic {
   std::vector<said> answers() {
     return take<sink_opened, sink_failed, rows_released, rows_durable>(shard);
   }
-};
-
-struct temporary_directory {
-  std::string path = (std::filesystem::temp_directory_path()
-                      / "sluice_callback_XXXXXX")
-                       .string();
-  temporary_directory() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
-  ~temporary_directory() { std::filesystem::remove_all(path); }
 };
 
 } // namespace
@@ -148,13 +142,13 @@ TEST_CASE_FIXTURE(fixture, "Scenario: a callback that refuses or throws") {
 TEST_CASE_FIXTURE(fixture, "Scenario: positions in a directory are durable") {
   auto directory = temporary_directory{};
   {
-    auto store = checkpoint_store::open(directory.path);
+    auto store = checkpoint_store::open(directory.path());
     REQUIRE(store);
     auto created = store->create_feed("f", {});
     REQUIRE(created);
     feed = *created;
   }
-  start(keep_positions_in(directory.path));
+  start(keep_positions_in(directory.path()));
   write(1, 1, {item(1, {11})});
   shard->send(spawned.back(), store_watermark{{1}, {20}});
   ack(0);
@@ -163,7 +157,7 @@ TEST_CASE_FIXTURE(fixture, "Scenario: positions in a directory are durable") {
                              rows_durable{{1}, 1, {20}}});
   // A second sink of the feed takes over; the first one is fenced.
   auto first = spawned.back();
-  start(keep_positions_in(directory.path));
+  start(keep_positions_in(directory.path()));
   CHECK(answers()
         == std::vector<said>{sink_opened{{2}, {position(1, 11, 11)}, {20}}});
   shard->send(first, store_watermark{{1}, {30}});

@@ -9,6 +9,7 @@
 #include "store/memory_log.hpp"
 #include "tests/support/deterministic.hpp"
 #include "tests/support/rows.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 using namespace sluice;
 using namespace sluice::test;
@@ -135,25 +136,22 @@ TEST_CASE_FIXTURE(fixture, "Scenario: rows go when no feed needs them") {
 
 TEST_CASE_FIXTURE(fixture,
                   "Scenario: what was let go is known after a restart") {
-  auto path = std::string{"/tmp/sluice_disk_XXXXXX"};
-  REQUIRE(mkdtemp(path.data()) != nullptr);
-  {
-    auto notes = checkpoint_store::open(path);
-    REQUIRE(notes);
-    auto table = notes->table_of("app", "orders");
-    auto feed = notes->create_feed("all", {});
-    REQUIRE(table);
-    REQUIRE(feed);
-    auto durable = spawn(disk, disk_options{{1}, path}, engine->disk());
-    send(durable, remove_segments{{1}, {{*table, {}, {20}}}});
-    send(durable, store_floor{{feed->id, {40}, {}}});
-    auto lost = lost_rows(*notes, {1});
-    REQUIRE(lost);
-    CHECK(*lost == std::vector<table_floor>{{*table, {20}}});
-    CHECK(lost_rows(*notes, {2})->empty()); // of another partition
-    CHECK(notes->floors()->at(0).floor == timestamp{40});
-  }
-  std::filesystem::remove_all(path);
+  auto directory = test::temporary_directory{};
+  auto notes = checkpoint_store::open(directory.path());
+  REQUIRE(notes);
+  auto table = notes->table_of("app", "orders");
+  auto feed = notes->create_feed("all", {});
+  REQUIRE(table);
+  REQUIRE(feed);
+  auto durable = spawn(disk, disk_options{{1}, directory.path()},
+                       engine->disk());
+  send(durable, note_lost{{{*table, {20}}}});
+  send(durable, store_floor{{feed->id, {40}, {}}});
+  auto lost = lost_rows(*notes, {1});
+  REQUIRE(lost);
+  CHECK(*lost == std::vector<table_floor>{{*table, {20}}});
+  CHECK(lost_rows(*notes, {2})->empty()); // of another partition
+  CHECK(notes->floors()->at(0).floor == timestamp{40});
 }
 
 TEST_CASE_FIXTURE(fixture, "Scenario: a shard that ended is forgotten") {

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "examples/plain_sqlite.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 /// What the kill tests share: processes, and an application's database with a
 /// replica of it. Databases are looked at without any code of sluice.
@@ -35,6 +36,7 @@ namespace sluice::kill_test {
 using namespace std::chrono_literals;
 using plain_sqlite::database;
 using plain_sqlite::statement;
+using sluice::test::temporary_directory;
 using clock = std::chrono::steady_clock;
 
 /// Polls until `holds`. @returns Whether it did before the deadline.
@@ -116,35 +118,6 @@ private:
   }
   pid_t pid_ = -1;
   int how_ = 0;
-};
-
-class temporary_directory {
-public:
-  temporary_directory() {
-    // In memory where there is such a place: a test is not about disks.
-    const auto* wanted = std::getenv("TMPDIR");
-    auto shm = std::filesystem::is_directory("/dev/shm");
-    auto name = std::string{wanted != nullptr ? wanted
-                            : shm             ? "/dev/shm"
-                                              : "/tmp"}
-                + "/sluice_kill_XXXXXX";
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  temporary_directory(const temporary_directory&) = delete;
-  temporary_directory& operator=(const temporary_directory&) = delete;
-  ~temporary_directory() {
-    auto ignored = std::error_code{};
-    // What a failed test leaves is wanted as evidence.
-    if (std::getenv("SLUICE_KEEP") == nullptr)
-      std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] std::string file(const std::string& name) const {
-    return (path_ / name).string();
-  }
-
-private:
-  std::filesystem::path path_;
 };
 
 /// SLUICE_SEED, or a new one each time.

@@ -14,6 +14,7 @@
 
 #include "actors/sinks/sqlite/sqlite_sink.hpp"
 #include "store/sqlite_db.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 /// What the tests of the SQLite sink share.
 namespace sink_test {
@@ -39,27 +40,6 @@ inline value_view null() {
 inline value_view same() {
   return value_view::unchanged();
 }
-
-/// A directory that goes away.
-struct directory {
-  std::filesystem::path path;
-
-  directory() {
-    auto name =
-      (std::filesystem::temp_directory_path() / "sink_XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  directory(const directory&) = delete;
-  directory& operator=(const directory&) = delete;
-  ~directory() {
-    auto ignored = std::error_code{};
-    std::filesystem::remove_all(path, ignored);
-  }
-  [[nodiscard]] std::string file(std::string_view name) const {
-    return (path / name).string();
-  }
-};
 
 inline schema_ptr schema_of(std::uint64_t id, std::string name,
                             std::uint64_t version,
@@ -130,7 +110,7 @@ inline feed_record feed(std::uint64_t id = 1, std::string name = "shop") {
 
 /// A replica's file and a sink that writes it.
 struct replica {
-  directory place;
+  test::temporary_directory place;
   sqlite_sink_options options;
   std::unique_ptr<sink_connector> uut;
 

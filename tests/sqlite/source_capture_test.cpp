@@ -34,7 +34,7 @@ TEST_CASE("A missing file is unavailable, by its path") {
 }
 
 TEST_CASE("Rollback-journal mode is refused without consent") {
-  temp_directory directory;
+  temporary_directory directory;
   application app{directory.file("app.db")};
   app.run("CREATE TABLE t(id INTEGER PRIMARY KEY)");
   feed uut{directory.file("app.db")};
@@ -47,7 +47,7 @@ TEST_CASE("Rollback-journal mode is refused without consent") {
 }
 
 TEST_CASE("A file that is no database is refused") {
-  temp_directory directory;
+  temporary_directory directory;
   auto* file = std::fopen(directory.file("app.db").c_str(), "w");
   REQUIRE(file != nullptr);
   for (int i = 0; i < 1000; ++i)
@@ -136,7 +136,7 @@ TEST_CASE("Values keep their storage class") {
 }
 
 TEST_CASE("A UTF-16 database gives UTF-8") {
-  temp_directory directory;
+  temporary_directory directory;
   auto path = directory.file("app.db");
   application app{path};
   app.run("PRAGMA encoding = 'UTF-16'; PRAGMA journal_mode = WAL;"

@@ -18,7 +18,7 @@ void make_database(const std::string& path) {
 // A version that starts at 1 again would contradict the history of schemas,
 // and the source would stop for good in spite of the consent.
 TEST_CASE("The schema of a replaced database is a new version") {
-  auto directory = temp_directory{};
+  auto directory = temporary_directory{};
   auto journal = memory_journal{};
   auto options = sqlite_source_options{};
   options.path = directory.file("app.db");

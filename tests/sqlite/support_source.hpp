@@ -16,33 +16,12 @@
 
 #include "actors/sources/sqlite/sqlite_source.hpp"
 #include "store/sqlite_db.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 /// What the tests of the SQLite source share.
 namespace sluice::source_test {
 
-/// A directory that goes with the object.
-class temp_directory {
-public:
-  temp_directory() {
-    // In memory where there is such a place: a test is not about disks.
-    auto shm = std::filesystem::is_directory("/dev/shm");
-    auto name = std::string{shm ? "/dev/shm" : "/tmp"} + "/sluice_XXXXXX";
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  temp_directory(const temp_directory&) = delete;
-  temp_directory& operator=(const temp_directory&) = delete;
-  ~temp_directory() {
-    auto ignored = std::error_code{};
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] std::string file(const char* name) const {
-    return (path_ / name).string();
-  }
-
-private:
-  std::filesystem::path path_;
-};
+using test::temporary_directory;
 
 /// A journal in memory.
 class memory_journal : public source_journal {
@@ -365,7 +344,7 @@ struct database {
     CHECK(anomalies == "");
   }
 
-  temp_directory directory;
+  temporary_directory directory;
   std::string path;
   application app;
   feed uut;

@@ -30,6 +30,8 @@ public:
   bool on_disk = false;         ///< Scans must read.
   bool syncs_by_itself = false; ///< As a log in memory does.
   error append_failure;
+  bool notes_by_itself = true; ///< What is lost, as DISK does.
+  error note_failure;
 
   // -- what came out ----------------------------------------------------------
 
@@ -138,14 +140,27 @@ private:
     at.synced = x.order.through;
     run(uut.on_synced(at, now));
   }
-  void perform(call_release&) {
+  void perform(call_releasable&) {
     auto floor = uut.floor_of({7});
+    auto some = std::any_of(blocks.begin(), blocks.end(), [&](const auto& x) {
+      return x.second->last_cursor().commit_ts <= floor;
+    });
+    run(uut.on_releasable(some ? std::vector<table_id>{{7}}
+                               : std::vector<table_id>{}));
+  }
+  void perform(note_lost& x) {
+    sent.emplace_back(x);
+    if (notes_by_itself)
+      run(uut.on_lost_noted({x.lost, note_failure}, now));
+  }
+  void perform(call_release&) {
+    auto floor = uut.release_floor({7});
     released_up_to.push_back(floor);
     auto gone = std::erase_if(blocks, [&](const auto& x) {
       return x.second->last_cursor().commit_ts <= floor;
     });
     if (gone > 0)
-      run(uut.on_released({1}, {{7}}));
+      run(uut.on_released({1}));
   }
   void perform(plan_scans& x) {
     auto plans = std::vector<planned_scan>{};

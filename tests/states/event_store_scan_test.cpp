@@ -173,11 +173,48 @@ TEST_CASE("rows at the floor go and rows above it stay") {
   bench.advance(1000);
   REQUIRE(bench.blocks.size() == 1);
   CHECK(times(bench.blocks.at(3)) == std::vector<std::uint64_t>{60});
-  auto removed = bench.take<remove_segments>();
-  REQUIRE(removed.size() == 1);
-  CHECK(removed[0].lost == std::vector<table_position>{{{7}, {}, {40}}});
+  auto noted = bench.take<note_lost>();
+  REQUIRE(noted.size() == 1);
+  CHECK(noted[0].lost == std::vector<table_floor>{{{7}, {40}}});
+  CHECK(bench.take<remove_segments>().size() == 1);
   bench.scan(7, row_cursor::end_of({20}));
   CHECK(bench.take_result().failure == errc::out_of_range);
+}
+
+TEST_CASE("nothing goes before it is noted that it may be gone") {
+  auto bench = filled{};
+  bench.load_feed(0);
+  bench.notes_by_itself = false;
+  bench.run(bench.uut.on_floor_report({{1}, {40}, {}}, bench.now));
+  bench.advance(1000);
+  auto noted = bench.take<note_lost>();
+  REQUIRE(noted.size() == 1);
+  CHECK(bench.blocks.size() == 3);
+  bench.scan(7, row_cursor::end_of({20}));
+  CHECK(bench.take_result().failure == errc::none); // the rows are there yet
+  SUBCASE("once it is, they go") {
+    bench.run(bench.uut.on_lost_noted({noted[0].lost, {}}, bench.now));
+    CHECK(bench.blocks.size() == 1);
+  }
+  SUBCASE("floors that moved meanwhile wait for a note of their own") {
+    bench.run(bench.uut.on_floor_report({{1}, {60}, {}}, bench.now));
+    bench.run(bench.uut.on_lost_noted({noted[0].lost, {}}, bench.now));
+    CHECK(bench.blocks.size() == 1);
+    bench.advance(1000);
+    CHECK(bench.take<note_lost>().at(0).lost.at(0).floor == timestamp{60});
+  }
+  SUBCASE("a sink restored meanwhile keeps its rows") {
+    bench.run(bench.uut.on_floor_report({{1}, {40}, {{{7}, {20}}}}, bench.now));
+    bench.run(bench.uut.on_lost_noted({noted[0].lost, {}}, bench.now));
+    CHECK(bench.blocks.size() == 2);
+  }
+  SUBCASE("a note that failed is tried again") {
+    auto failed = lost_noted{noted[0].lost, {errc::disk_full, ""}};
+    bench.run(bench.uut.on_lost_noted(failed, bench.now));
+    CHECK(bench.blocks.size() == 3);
+    bench.advance(1000);
+    CHECK(bench.take<note_lost>().size() == 1);
+  }
 }
 
 TEST_CASE("an open scan holds its rows until it is answered") {

@@ -10,7 +10,7 @@ using namespace log_test;
 namespace {
 
 checkpoint_store open(const temporary_directory& directory) {
-  auto result = checkpoint_store::open(directory.path("meta"));
+  auto result = checkpoint_store::open(directory.file("meta"));
   INFO((result ? "" : to_string(result.error())));
   REQUIRE(result.has_value());
   return std::move(*result);
@@ -82,7 +82,7 @@ TEST_CASE("threads that open at once never get the same number") {
   auto threads = std::vector<std::thread>{};
   for (std::size_t t = 0; t < 4; ++t)
     threads.emplace_back([&, t] {
-      auto uut = checkpoint_store::open(directory.path("meta"));
+      auto uut = checkpoint_store::open(directory.file("meta"));
       for (std::size_t i = 0; uut && i < 20; ++i)
         if (auto x = uut->next_incarnation("n"))
           numbers[t * 20 + i] = x->value;
@@ -194,19 +194,19 @@ TEST_CASE("a newer meta.db is refused and not touched") {
   auto directory = temporary_directory{};
   (void) open(directory);
   {
-    auto db = sqlite_db::open(directory.path("meta/meta.db"));
+    auto db = sqlite_db::open(directory.file("meta/meta.db"));
     REQUIRE(db.has_value());
     REQUIRE((*db)->exec("PRAGMA user_version = 2").has_value());
   }
-  auto result = checkpoint_store::open(directory.path("meta"));
+  auto result = checkpoint_store::open(directory.file("meta"));
   REQUIRE_FALSE(result.has_value());
   CHECK(result.error().code == errc::log_format_newer);
 }
 
 TEST_CASE("a file that is not a database is log_io") {
   auto directory = temporary_directory{};
-  fs::create_directories(directory.path("meta/meta.db"));
-  auto result = checkpoint_store::open(directory.path("meta"));
+  fs::create_directories(directory.file("meta/meta.db"));
+  auto result = checkpoint_store::open(directory.file("meta"));
   REQUIRE_FALSE(result.has_value());
   CHECK(result.error().code == errc::log_io);
 }

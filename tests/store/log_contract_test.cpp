@@ -322,9 +322,9 @@ TEST_CASE("rows at the floor may go, rows above it stay") {
     CHECK(
       std::count_if(rows.begin(), rows.end(), [](auto ts) { return ts > 1500; })
       == 5);
-    REQUIRE(log.disk()->remove(gone.segments).has_value());
-    CHECK(log.stats().segments_removed == gone.segments.size());
-    CHECK(log.release(floor_of).segments.empty());
+    REQUIRE(log.disk()->remove(gone).has_value());
+    CHECK(log.stats().segments_removed == gone.size());
+    CHECK(log.release(floor_of).empty());
     put(log, {{1, 9000}});
     CHECK(log.last() == last.next());
   });
@@ -335,16 +335,20 @@ TEST_CASE("tables between which rows are released leave gaps that scans skip") {
     for (std::uint64_t i = 1; i <= 30; ++i)
       put(log, {{i % 3, i, true, std::string(300, 'a')}});
     REQUIRE(sync(log).has_value());
-    auto gone = log.release([](table_id table) {
+    auto floor_of = [](table_id table) {
       return table.value == 1 ? timestamp{99} : timestamp{0};
-    });
-    REQUIRE(log.disk()->remove(gone.segments).has_value());
+    };
+    auto tables = log.releasable(floor_of);
+    auto gone = log.release(floor_of);
+    CHECK(tables.empty() == gone.empty());
+    if (!tables.empty())
+      CHECK(tables == std::vector<table_id>{{1}});
+    CHECK(log.releasable(floor_of).empty());
+    REQUIRE(log.disk()->remove(gone).has_value());
     CHECK(scan(log, 0).size() == 10);
     CHECK(scan(log, 2).size() == 10);
-    if (!gone.segments.empty())
-      CHECK(gone.tables == std::vector<table_id>{{1}});
     auto gone_again = log.release([](table_id) { return timestamp{99}; });
-    REQUIRE(log.disk()->remove(gone_again.segments).has_value());
+    REQUIRE(log.disk()->remove(gone_again).has_value());
     put(log, {{2, 100}});
     CHECK(log.last() == block_index{31});
     CHECK(scan(log, 2).back() == 100);
@@ -359,9 +363,9 @@ TEST_CASE("a read of a removed segment answers out_of_range") {
     auto plan = log.plan_scan({1}, {}, {5}, 1U << 20);
     auto gone = log.release([](table_id) { return timestamp{3}; });
     CHECK(log.disk()->read(plan.pieces[0].location).has_value());
-    REQUIRE(log.disk()->remove(gone.segments).has_value());
+    REQUIRE(log.disk()->remove(gone).has_value());
     for (const auto& piece : plan.pieces) {
-      auto removed = std::count(gone.segments.begin(), gone.segments.end(),
+      auto removed = std::count(gone.begin(), gone.end(),
                                 piece.location.segment)
                      > 0;
       auto block = log.disk()->read(piece.location);

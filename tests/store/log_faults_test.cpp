@@ -96,7 +96,7 @@ struct life {
       if (ts == 12) {
         auto gone = log.release(
           [](table_id x) { return timestamp{x.value == 2 ? 6U : 0U}; });
-        (void) log.disk()->remove(gone.segments);
+        (void) log.disk()->remove(gone);
       }
       check(log);
     }
@@ -152,9 +152,9 @@ TEST_CASE("whichever call fails, what was acknowledged is there") {
     now.ops->fail_at = fail_at;
     now.ops->sticky = sticky;
     now.ops->kind = kind;
-    now.run(directory.path("log"));
+    now.run(directory.file("log"));
     calls = std::max(calls, now.ops->calls.load());
-    auto log = segment_log::open({directory.path("log")});
+    auto log = segment_log::open({directory.file("log")});
     INFO((log ? "" : to_string(log.error())));
     REQUIRE(log.has_value());
     REQUIRE(scan(**log, 1) == now.acknowledged);

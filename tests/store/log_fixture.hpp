@@ -14,39 +14,14 @@
 #include "store/log_engine.hpp"
 #include "store/memory_log.hpp"
 #include "store/segment_log.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 /// What the tests of logs share.
 namespace log_test {
 
 namespace fs = std::filesystem;
 using namespace sluice;
-
-/// A directory that is gone at the end.
-class temporary_directory {
-public:
-  temporary_directory() {
-    static int counter = 0;
-    // In memory if possible: a kill loses nothing there either, and a sync
-    // takes no time.
-    auto memory = fs::path{"/dev/shm"};
-    auto in_memory = ::access(memory.c_str(), W_OK) == 0;
-    path_ = (in_memory ? memory : fs::temp_directory_path())
-            / ("sluice_log_" + std::to_string(::getpid()) + "_"
-               + std::to_string(++counter));
-    fs::remove_all(path_);
-    fs::create_directories(path_);
-  }
-  temporary_directory(const temporary_directory&) = delete;
-  temporary_directory& operator=(const temporary_directory&) = delete;
-  ~temporary_directory() { fs::remove_all(path_); }
-
-  [[nodiscard]] std::string path(const std::string& name = "") const {
-    return name.empty() ? path_.string() : (path_ / name).string();
-  }
-
-private:
-  fs::path path_;
-};
+using sluice::test::temporary_directory;
 
 /// One row as the tests write it down.
 struct row {

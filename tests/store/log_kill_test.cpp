@@ -33,7 +33,7 @@ namespace {
     if (ts % 50 == 0) {
       auto gone = (*log)->release(
         [ts](table_id) { return timestamp{ts < 400 ? 0 : ts - 400}; });
-      if (!(*log)->disk()->remove(gone.segments))
+      if (!(*log)->disk()->remove(gone))
         ::_exit(5);
     }
     if (ts % 7 == 0 && !(*log)->abandon_open())
@@ -57,7 +57,7 @@ TEST_CASE("what append returned survives SIGKILL, thirty times") {
     REQUIRE(child >= 0);
     if (child == 0) {
       ::close(ends[0]);
-      append_until_killed(directory.path("log"), ends[1]);
+      append_until_killed(directory.file("log"), ends[1]);
     }
     ::close(ends[1]);
     // Some are killed while they still recover.
@@ -70,7 +70,7 @@ TEST_CASE("what append returned survives SIGKILL, thirty times") {
     int how = 0;
     ::waitpid(child, &how, 0);
     REQUIRE(WIFSIGNALED(how));
-    auto log = open_segments(directory.path("log"));
+    auto log = open_segments(directory.file("log"));
     REQUIRE(log->appended_to().commit_ts.value >= acknowledged);
     REQUIRE(log->last() == log->last_closed());
     auto rows = scan(*log, 1);

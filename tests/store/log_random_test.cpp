@@ -158,7 +158,7 @@ struct random_run {
          {memory.get(), static_cast<log_engine*>(segments.get())}) {
       auto gone = log->release(floor_of);
       if (pick(4) != 0)
-        REQUIRE(log->disk()->remove(gone.segments).has_value());
+        REQUIRE(log->disk()->remove(gone).has_value());
     }
   }
 

@@ -85,14 +85,14 @@ TEST_CASE("a batch torn at any byte is cut, what was before it stays") {
   auto torn = temporary_directory{};
   std::uint64_t begin = 0;
   {
-    auto log = open_segments(directory.path("a"));
+    auto log = open_segments(directory.file("a"));
     put(*log, {{1, 10}, {1, 11}}, 10);
     put(*log, {{1, 20}}, 20);
     begin = log->stats().disk_bytes;
     put(*log, {{1, 30}, {2, 31, true, std::string(77, 'z')}}, 31);
   }
-  auto whole = image{directory.path("a")};
-  auto path = segment_files_of(directory.path("a")).back();
+  auto whole = image{directory.file("a")};
+  auto path = segment_files_of(directory.file("a")).back();
   auto bytes = slurp(path);
   auto name = fs::path{path}.filename().string();
   auto end = bytes.size();
@@ -100,15 +100,15 @@ TEST_CASE("a batch torn at any byte is cut, what was before it stays") {
   // Without its padding the batch is still whole.
   auto log_end = begin + batch_header_size;
   {
-    auto log = open_segments(directory.path("a"));
+    auto log = open_segments(directory.file("a"));
     log_end = log->plan_scan({2}, {}, {3}, 1).pieces.at(0).location.offset
               + log->plan_scan({2}, {}, {3}, 1).pieces.at(0).location.size;
   }
   for (auto cut = begin; cut < end; ++cut) {
     CAPTURE(cut);
-    whole.restore(torn.path("b"));
-    spill(torn.path("b/" + name), bytes.substr(0, cut));
-    auto log = open_segments(torn.path("b"));
+    whole.restore(torn.file("b"));
+    spill(torn.file("b/" + name), bytes.substr(0, cut));
+    auto log = open_segments(torn.file("b"));
     auto complete = cut >= log_end;
     REQUIRE(log->last() == block_index{complete ? 3U : 2U});
     REQUIRE(scan(*log, 1)
@@ -119,7 +119,7 @@ TEST_CASE("a batch torn at any byte is cut, what was before it stays") {
     // It goes on, and once more.
     put(*log, {{1, 40}});
     log.reset();
-    log = open_segments(torn.path("b"));
+    log = open_segments(torn.file("b"));
     REQUIRE(log->last() == block_index{complete ? 4U : 3U});
     REQUIRE(scan(*log, 1).back() == 40);
   }
@@ -143,12 +143,12 @@ TEST_CASE("a flipped bit is never delivered") {
   auto damaged = temporary_directory{};
   auto intact = std::vector<numbers>{{}, {10, 11}, {10, 11, 20}};
   {
-    auto log = open_segments(directory.path("a"));
+    auto log = open_segments(directory.file("a"));
     put(*log, {{1, 10}, {1, 11}});
     put(*log, {{1, 20}});
   }
-  auto whole = image{directory.path("a")};
-  auto path = segment_files_of(directory.path("a")).back();
+  auto whole = image{directory.file("a")};
+  auto path = segment_files_of(directory.file("a")).back();
   auto name = fs::path{path}.filename().string();
   auto bytes = slurp(path);
   // The header's 4 KiB are one checksum: a few of its bytes will do.
@@ -160,9 +160,9 @@ TEST_CASE("a flipped bit is never delivered") {
       auto flipped = bytes;
       flipped[at] = static_cast<char>(static_cast<unsigned char>(flipped[at])
                                       ^ (1U << bit));
-      whole.restore(damaged.path("b"));
-      spill(damaged.path("b/" + name), flipped);
-      auto log = segment_log::open({damaged.path("b")});
+      whole.restore(damaged.file("b"));
+      spill(damaged.file("b/" + name), flipped);
+      auto log = segment_log::open({damaged.file("b")});
       // Nothing was synced, so it is a torn tail.
       REQUIRE(log.has_value());
       auto rows = scan(**log, 1);
@@ -195,13 +195,13 @@ TEST_CASE("damage to what was durable is reported and nothing is changed") {
   auto directory = temporary_directory{};
   auto damaged = temporary_directory{};
   {
-    auto log = open_segments(directory.path("a"), 4700);
+    auto log = open_segments(directory.file("a"), 4700);
     for (std::uint64_t i = 1; i <= 12; ++i)
       put(*log, {{1, 10 * i}});
     REQUIRE(sync(*log).has_value());
     REQUIRE(log->stats().segments > 2);
   }
-  auto whole = image{directory.path("a")};
+  auto whole = image{directory.file("a")};
   for (const auto& file : whole.files) {
     if (file.first.find(".seg") == std::string::npos)
       continue;
@@ -210,17 +210,17 @@ TEST_CASE("damage to what was durable is reported and nothing is changed") {
       CAPTURE(at);
       auto flipped = file.second;
       flipped[at] = static_cast<char>(flipped[at] ^ 1);
-      whole.restore(damaged.path("b"));
-      spill(damaged.path("b/" + file.first), flipped);
-      auto log = segment_log::open({damaged.path("b")});
+      whole.restore(damaged.file("b"));
+      spill(damaged.file("b/" + file.first), flipped);
+      auto log = segment_log::open({damaged.file("b")});
       // The last batch is the mark that proves the others durable.
       if (log) {
         REQUIRE((*log)->last() == block_index{12});
       } else {
         REQUIRE(log.error().code == errc::log_corrupt);
-        REQUIRE(slurp(damaged.path("b/" + file.first)) == flipped);
-        REQUIRE(segment_files_of(damaged.path("b")).size()
-                == segment_files_of(directory.path("a")).size());
+        REQUIRE(slurp(damaged.file("b/" + file.first)) == flipped);
+        REQUIRE(segment_files_of(damaged.file("b")).size()
+                == segment_files_of(directory.file("a")).size());
       }
     }
   }
@@ -229,18 +229,18 @@ TEST_CASE("damage to what was durable is reported and nothing is changed") {
 TEST_CASE("a missing segment file is reported") {
   auto directory = temporary_directory{};
   {
-    auto log = open_segments(directory.path("a"), 4700);
+    auto log = open_segments(directory.file("a"), 4700);
     for (std::uint64_t i = 1; i <= 12; ++i)
       put(*log, {{1, 10 * i}});
     REQUIRE(sync(*log).has_value());
   }
-  auto whole = image{directory.path("a")};
-  auto files = segment_files_of(directory.path("a"));
+  auto whole = image{directory.file("a")};
+  auto files = segment_files_of(directory.file("a"));
   for (std::size_t i = 0; i + 1 < files.size(); ++i) {
     CAPTURE(i);
-    whole.restore(directory.path("b"));
-    fs::remove(directory.path("b/" + fs::path{files[i]}.filename().string()));
-    CHECK(code_of_opening(directory.path("b")) == errc::log_corrupt);
+    whole.restore(directory.file("b"));
+    fs::remove(directory.file("b/" + fs::path{files[i]}.filename().string()));
+    CHECK(code_of_opening(directory.file("b")) == errc::log_corrupt);
   }
 }
 
@@ -289,7 +289,7 @@ TEST_CASE("abandoned rows do not come back with a restart") {
   }
   for (auto segment_bytes : {1U, 4500U, 100000U}) {
     CAPTURE(segment_bytes);
-    auto path = directory.path(std::to_string(segment_bytes));
+    auto path = directory.file(std::to_string(segment_bytes));
     {
       auto log = open_segments(path, segment_bytes);
       put(*log, {{1, 10}, {2, 15, false}});
@@ -304,7 +304,7 @@ TEST_CASE("abandoned rows do not come back with a restart") {
       if (goes) {
         auto gone = log->release(
           [](table_id x) { return timestamp{x.value == 3 ? 99U : 0U}; });
-        REQUIRE(log->disk()->remove(gone.segments).has_value());
+        REQUIRE(log->disk()->remove(gone).has_value());
       }
     }
     auto log = open_segments(path, segment_bytes);
@@ -326,16 +326,16 @@ TEST_CASE("a released segment is gone after a restart and leaves no hole") {
       return timestamp{x.value == 1 ? 99U : 0U};
     };
     auto gone = log->release(floor_of);
-    CHECK(gone.segments.size() == 10);
+    CHECK(gone.size() == 10);
     SUBCASE("killed before any file was deleted") {
       // nop
     }
     SUBCASE("killed in the middle") {
-      gone.segments.resize(5);
-      REQUIRE(log->disk()->remove(gone.segments).has_value());
+      gone.resize(5);
+      REQUIRE(log->disk()->remove(gone).has_value());
     }
     SUBCASE("all files deleted") {
-      REQUIRE(log->disk()->remove(gone.segments).has_value());
+      REQUIRE(log->disk()->remove(gone).has_value());
     }
   }
   auto log = open_segments(directory.path(), 1);
@@ -354,8 +354,8 @@ TEST_CASE("rows that follow a release in the same file are found again") {
       put(*log, {{1, i}});
     REQUIRE(sync(*log).has_value());
     auto gone = log->release([](table_id) { return timestamp{15}; });
-    CHECK(!gone.segments.empty());
-    REQUIRE(log->disk()->remove(gone.segments).has_value());
+    CHECK(!gone.empty());
+    REQUIRE(log->disk()->remove(gone).has_value());
     auto segments = log->stats().segments;
     put(*log, {{1, 31}});
     put(*log, {{1, 32}});
@@ -375,7 +375,7 @@ TEST_CASE("a log keeps its place when all of its rows were released") {
   for (int i = 0; i < 3; ++i) {
     auto log = open_segments(directory.path());
     auto gone = log->release([](table_id) { return timestamp{99}; });
-    REQUIRE(log->disk()->remove(gone.segments).has_value());
+    REQUIRE(log->disk()->remove(gone).has_value());
     CHECK(log->last() == block_index{2});
     CHECK(log->last_closed() == block_index{2});
     CHECK(log->appended_to() == cursor(20));
@@ -390,18 +390,18 @@ TEST_CASE("a log keeps its place when all of its rows were released") {
 
 TEST_CASE("two logs cannot have one directory, two partitions have two") {
   auto directory = temporary_directory{};
-  auto first = open_segments(directory.path("1"));
-  auto again = segment_log::open({directory.path("1")});
+  auto first = open_segments(directory.file("1"));
+  auto again = segment_log::open({directory.file("1")});
   REQUIRE_FALSE(again.has_value());
   CHECK(again.error().code == errc::log_locked);
-  CHECK(again.error().detail.find(directory.path("1")) != std::string::npos);
-  auto second = open_segments(directory.path("2"));
+  CHECK(again.error().detail.find(directory.file("1")) != std::string::npos);
+  auto second = open_segments(directory.file("2"));
   put(*first, {{1, 10}});
   put(*second, {{1, 20}});
   CHECK(scan(*first, 1) == numbers{10});
   CHECK(scan(*second, 1) == numbers{20});
   first.reset();
-  CHECK(code_of_opening(directory.path("1")) == errc::none);
+  CHECK(code_of_opening(directory.file("1")) == errc::none);
 }
 
 TEST_CASE("a newer format is refused by name") {
@@ -454,22 +454,22 @@ TEST_CASE("a batch of another place, file or store does not pass") {
 TEST_CASE("a file of another store is refused") {
   auto directory = temporary_directory{};
   for (const auto* name : {"a", "b"})
-    put(*open_segments(directory.path(name)), {{1, 10}});
-  fs::copy_file(segment_files_of(directory.path("a")).back(),
-                directory.path("b/00000000000000000002.seg"));
-  CHECK(code_of_opening(directory.path("b")) == errc::log_corrupt);
+    put(*open_segments(directory.file(name)), {{1, 10}});
+  fs::copy_file(segment_files_of(directory.file("a")).back(),
+                directory.file("b/00000000000000000002.seg"));
+  CHECK(code_of_opening(directory.file("b")) == errc::log_corrupt);
 }
 
 TEST_CASE("the store file is checked, and missed") {
   auto directory = temporary_directory{};
   put(*open_segments(directory.path()), {{1, 10}});
-  auto bytes = slurp(directory.path("store"));
+  auto bytes = slurp(directory.file("store"));
   auto flipped = bytes;
   flipped[20] = static_cast<char>(flipped[20] ^ 1);
-  spill(directory.path("store"), flipped);
+  spill(directory.file("store"), flipped);
   CHECK(code_of_opening(directory.path()) == errc::log_corrupt);
-  fs::remove(directory.path("store"));
+  fs::remove(directory.file("store"));
   CHECK(code_of_opening(directory.path()) == errc::log_corrupt);
-  spill(directory.path("store"), bytes);
+  spill(directory.file("store"), bytes);
   CHECK(code_of_opening(directory.path()) == errc::none);
 }

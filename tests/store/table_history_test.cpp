@@ -22,7 +22,7 @@ ddl_event dropped(ddl_event last, std::uint64_t ts) {
 
 table_history open(const temporary_directory& directory,
                    const std::string& source = "s") {
-  auto result = table_history::open(directory.path("meta"), source);
+  auto result = table_history::open(directory.file("meta"), source);
   INFO((result ? "" : to_string(result.error())));
   REQUIRE(result.has_value());
   return std::move(*result);
