@@ -67,7 +67,7 @@ void source_state::attach(effects& out) {
   status_.failure = {};
   promised_ = {}; // The stores may not have it, and rows <= it come again.
   unanswered_bytes_ = 0;
-  undeclared_ = 0;
+  undeclared_.clear();
   batch_.reset();
   splitter_.reset();
   for (std::size_t i = 0; i < partitions_.size(); ++i) {
@@ -141,7 +141,7 @@ source_state::effects source_state::on_opened(std::vector<ddl_event> schemas,
 void source_state::declare(const std::vector<ddl_event>& schemas,
                            effects& out) {
   phase_ = phase::declaring;
-  undeclared_ = schemas.size();
+  undeclared_.clear();
   for (const auto& event : schemas) {
     auto place = partition_of(event.schema.table, partitions_.size());
     auto id = partitions_[place].id;
@@ -150,20 +150,24 @@ void source_state::declare(const std::vector<ddl_event>& schemas,
     out.push_back(to_partition<table_declared>{
       place, {{schema.table, schema.name, id, event.ts}}});
     out.push_back(declare_schema{event, id});
+    undeclared_.emplace(schema.table, schema.version);
   }
 }
 
 source_state::effects source_state::on_declared(const schema_declared& message,
                                                 milliseconds now) {
   auto out = effects{};
-  if (phase_ != phase::declaring || undeclared_ == 0)
+  // Of an attempt that is over: the same table may be declared again, but
+  // what is declared is declared.
+  auto awaited = undeclared_.find({message.table, message.version});
+  if (phase_ != phase::declaring || awaited == undeclared_.end())
     return out;
   if (message.failure != errc::none) {
     fail_with({message.failure, "schema of " + to_string(message.table)}, out,
               now);
     return out;
   }
-  --undeclared_;
+  undeclared_.erase(awaited);
   go_on(out, now);
   return out;
 }
@@ -278,7 +282,7 @@ source_state::on_append_failed(const append_failed& message, milliseconds now) {
 
 // The schemas are acknowledged: rows may go, or the first read may come.
 void source_state::go_on(effects& out, milliseconds now) {
-  if (phase_ != phase::declaring || undeclared_ > 0)
+  if (phase_ != phase::declaring || !undeclared_.empty())
     return;
   phase_ = phase::reading;
   if (batch_) {

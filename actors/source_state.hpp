@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -145,7 +146,8 @@ private:
   std::vector<partition_entry> partitions_;
   row_splitter_state splitter_;
   std::uint64_t unanswered_bytes_ = 0;
-  std::size_t undeclared_ = 0;       // sent to SCHEMA_STORE, not acknowledged
+  // Sent to SCHEMA_STORE, not acknowledged.
+  std::multiset<std::pair<table_id, schema_version>> undeclared_;
   std::optional<source_read> batch_; // waits for its schemas
   bool soon_ = false;                // a tick without delay is on its way
   bool timer_ = false;               // a delayed one is

@@ -165,6 +165,23 @@ TEST_CASE("rows wait until their schema is acknowledged") {
   CHECK(bench.reads());
 }
 
+TEST_CASE("an acknowledgement that nobody waits for counts for nothing") {
+  auto bench = source_bench{};
+  bench.start();
+  auto batch = source_read{};
+  batch.schemas = {ddl(7, 2, 20), ddl(8, 1, 20)};
+  batch.rows = block_of({{7, 40}, end_mark});
+  bench.run(bench.uut.on_read(std::move(batch), {}, bench.now));
+  // The first two are late ones of an attempt before.
+  bench.run(bench.uut.on_declared({{7}, {1}, errc::none}, bench.now));
+  bench.run(bench.uut.on_declared({{9}, {1}, errc::log_io}, bench.now));
+  bench.run(bench.uut.on_declared({{7}, {2}, errc::none}, bench.now));
+  CHECK(bench.take_appends().empty());
+  CHECK_FALSE(bench.uut.status().failure);
+  bench.run(bench.uut.on_declared({{8}, {1}, errc::none}, bench.now));
+  CHECK(bench.take_appends().size() == 1);
+}
+
 TEST_CASE("a full window stops reading until rows are appended") {
   auto options = source_options{};
   options.window_bytes = 1;
