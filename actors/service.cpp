@@ -11,11 +11,10 @@
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
-#include "actors/disk.hpp"
+#include "actors/service_records.hpp"
 #include "actors/service_wiring.hpp"
 #include "actors/sources/journal.hpp"
 #include "messages/type_ids.hpp"
-#include "store/checkpoint_store.hpp"
 #include "store/memory_log.hpp"
 #include "store/segment_log.hpp"
 #include "store/table_history.hpp"
@@ -39,74 +38,6 @@ public:
   }
 };
 
-/// What must survive: in the directory, or as long as the service.
-class book {
-public:
-  [[nodiscard]] static expected<book> open(const std::string& directory) {
-    auto result = book{};
-    if (!directory.empty()) {
-      auto store = checkpoint_store::open(directory);
-      if (!store)
-        return tl::unexpected(store.error());
-      result.durable_ = std::move(*store);
-    }
-    return result;
-  }
-  expected<feed_record> create_feed(std::string_view name,
-                                    const feed_rules& rules) {
-    if (durable_)
-      return durable_->create_feed(name, rules);
-    for (const auto& x : feeds_)
-      if (x.name == name) {
-        if (x.rules == rules)
-          return x;
-        return fail(errc::duplicate_name,
-                    "feed \"" + std::string{name} + "\" has other rules");
-      }
-    feeds_.push_back({{feeds_made_.next()}, std::string{name}, rules});
-    feeds_made_ = feeds_.back().id;
-    return feeds_.back();
-  }
-  status remove_feed(std::string_view name) {
-    if (durable_)
-      return durable_->remove_feed(name);
-    std::erase_if(feeds_, [&](const auto& x) { return x.name == name; });
-    return {};
-  }
-  expected<std::vector<feed_record>> feeds() {
-    if (durable_)
-      return durable_->feeds();
-    return feeds_;
-  }
-  expected<incarnation> next_incarnation(std::string_view name) {
-    if (durable_)
-      return durable_->next_incarnation(name);
-    return incarnation{1};
-  }
-  /// Which partition has a table's rows depends on their number.
-  status keep_partitions(const std::string& source, std::size_t partitions) {
-    if (!durable_)
-      return {};
-    auto noted = durable_->note(source, "sluice:partitions");
-    if (!noted)
-      return tl::unexpected(noted.error());
-    auto now = std::to_string(partitions);
-    if (!*noted)
-      return durable_->set_note(source, "sluice:partitions", now);
-    if (**noted == now)
-      return {};
-    return fail(errc::invalid_option, "partitions is " + now
-                                        + ", but the log was made with "
-                                        + **noted);
-  }
-  checkpoint_store* durable() { return durable_ ? &*durable_ : nullptr; }
-
-private:
-  std::optional<checkpoint_store> durable_;
-  std::vector<feed_record> feeds_;
-  feed_id feeds_made_;
-};
-
 } // namespace
 
 status service_options::validate() const {
@@ -125,7 +56,7 @@ status service_options::validate() const {
 }
 
 struct service::impl {
-  explicit impl(service_options x, book notes)
+  explicit impl(service_options x, service_records notes)
     : options{std::move(x)}, records{std::move(notes)}, cfg{options.threads},
       system{cfg} {
     // nop
@@ -148,15 +79,17 @@ struct service::impl {
     return result;
   }
   expected<feed_record> feed_named(std::string_view name);
-  status start_partition(std::size_t place, const std::string& source_name);
-  status tell_feeds(bool only_new);
+  expected<std::shared_ptr<log_engine>>
+  open_log(partition_id id, const std::string& source_name) const;
+  void start_partition(std::size_t place, incarnation store,
+                       std::shared_ptr<log_engine> engine);
   expected<feed_record> not_delivered(std::string_view feed);
   void end_sink(feed_id feed);
   bool flushed(timestamp resolved, std::chrono::milliseconds patience);
   void exit_all();
 
   service_options options;
-  book records;
+  service_records records;
   config cfg;
   caf::actor_system system;
   wiring parts{system, wiring::blocking::detached};
@@ -167,7 +100,7 @@ struct service::impl {
 expected<service> service::open(service_options options) {
   if (auto ok = options.validate(); !ok)
     return tl::unexpected(ok.error());
-  auto records = book::open(options.directory);
+  auto records = service_records::open(options.directory);
   if (!records)
     return tl::unexpected(records.error());
   auto run = records->next_incarnation("node");
@@ -207,7 +140,11 @@ status service::create_feed(std::string_view name, const feed_rules& rules) {
   auto feed = impl_->records.create_feed(name, rules);
   if (!feed)
     return tl::unexpected(feed.error());
-  return impl_->tell_feeds(true);
+  auto all = impl_->records.feeds();
+  if (!all)
+    return tl::unexpected(all.error());
+  impl_->parts.tell_stores({std::move(*all), {}, {}, {}});
+  return {};
 }
 
 status service::remove_feed(std::string_view name) {
@@ -226,61 +163,25 @@ expected<std::vector<feed_record>> service::feeds() {
   return impl_->records.feeds();
 }
 
-/// The event stores must know all feeds before any floor moves.
-status service::impl::tell_feeds(bool only_new) {
-  auto message = feeds_loaded{};
-  auto all = records.feeds();
-  if (!all)
-    return tl::unexpected(all.error());
-  message.feeds = std::move(*all);
-  auto* durable = records.durable();
-  if (durable != nullptr && !only_new) {
-    auto floors = durable->floors();
-    auto tables = durable->tables();
-    if (!floors || !tables)
-      return tl::unexpected(!floors ? floors.error() : tables.error());
-    message.floors = std::move(*floors);
-    for (auto& x : *tables)
-      message.tables.push_back({x.id, std::move(x.name), {}, {}});
-  }
-  for (const auto& partition : parts.actors().partitions) {
-    auto own = message;
-    if (durable != nullptr && !only_new) {
-      auto lost = lost_rows(*durable, partition.id);
-      if (!lost)
-        return tl::unexpected(lost.error());
-      own.lost = std::move(*lost);
-    }
-    caf::anon_send(partition.store, std::move(own));
-  }
-  return {};
-}
-
 // -- source -------------------------------------------------------------------
 
-status service::impl::start_partition(std::size_t place,
-                                      const std::string& source_name) {
-  auto id = partition_id{place + 1};
-  auto engine = std::shared_ptr<log_engine>{};
-  if (options.directory.empty()) {
-    engine = make_memory_log();
-  } else {
-    auto log = segment_log_options{};
-    log.directory = options.directory + "/log/" + source_name + "/"
-                    + std::to_string(id.value);
-    log.segment_bytes = options.segment_bytes;
-    log.tail_bytes_max = options.memory_budget / 4 / options.partitions;
-    auto opened = segment_log::open(std::move(log));
-    if (!opened)
-      return tl::unexpected(opened.error());
-    engine = std::move(*opened);
-  }
-  auto store_number = records.next_incarnation("store");
-  if (!store_number)
-    return tl::unexpected(store_number.error());
+expected<std::shared_ptr<log_engine>>
+service::impl::open_log(partition_id id, const std::string& source_name) const {
+  if (options.directory.empty())
+    return make_memory_log();
+  auto log = segment_log_options{};
+  log.directory = options.directory + "/log/" + source_name + "/"
+                  + std::to_string(id.value);
+  log.segment_bytes = options.segment_bytes;
+  log.tail_bytes_max = options.memory_budget / 4 / options.partitions;
+  return segment_log::open(std::move(log));
+}
+
+void service::impl::start_partition(std::size_t place, incarnation store_number,
+                                    std::shared_ptr<log_engine> engine) {
   auto store = event_store_options{};
-  store.partition = id;
-  store.store = *store_number;
+  store.partition = {place + 1};
+  store.store = store_number;
   store.level = options.durability == durability_level::synced
                   ? durability::synced
                   : durability::written;
@@ -291,7 +192,6 @@ status service::impl::start_partition(std::size_t place,
   auto shard = dispatcher_shard_options{};
   shard.window_bytes = options.memory_budget / 8 / options.partitions;
   parts.start_partition(store, shard, std::move(engine), options.directory);
-  return {};
 }
 
 status service::add_source(std::string_view name,
@@ -306,6 +206,8 @@ status service::add_source(std::string_view name,
                 "a source's name must not be empty or contain '/'");
   auto source_name = std::string{name};
   const auto& directory = x.options.directory;
+  // What can fail comes first: then nothing was started, and the call may be
+  // repeated.
   auto history = directory.empty()
                    ? expected<table_history>{table_history::in_memory()}
                    : table_history::open(directory, source_name);
@@ -314,15 +216,28 @@ status service::add_source(std::string_view name,
   if (auto ok = x.records.keep_partitions(source_name, x.options.partitions);
       !ok)
     return ok;
-  x.parts.start_schemas(std::move(*history), x.options.partitions);
-  for (std::size_t i = 0; i < x.options.partitions; ++i)
-    if (auto ok = x.start_partition(i, source_name); !ok)
-      return ok;
-  if (auto ok = x.tell_feeds(false); !ok)
-    return ok;
+  auto store = x.records.next_incarnation("store");
   auto writer = x.records.next_incarnation("source:" + source_name);
-  if (!writer)
-    return tl::unexpected(writer.error());
+  if (!store || !writer)
+    return tl::unexpected(!store ? store.error() : writer.error());
+  auto logs = std::vector<std::shared_ptr<log_engine>>{};
+  auto known = std::vector<feeds_loaded>{};
+  for (std::size_t i = 0; i < x.options.partitions; ++i) {
+    auto log = x.open_log({i + 1}, source_name);
+    if (!log)
+      return tl::unexpected(log.error());
+    auto feeds = x.records.known_to({i + 1});
+    if (!feeds)
+      return tl::unexpected(feeds.error());
+    logs.push_back(std::move(*log));
+    known.push_back(std::move(*feeds));
+  }
+
+  x.parts.start_schemas(std::move(*history), x.options.partitions);
+  for (std::size_t i = 0; i < logs.size(); ++i)
+    x.start_partition(i, *store, std::move(logs[i]));
+  for (std::size_t i = 0; i < known.size(); ++i)
+    x.parts.tell_store(i, std::move(known[i]));
   auto settings = source_options{};
   settings.name = source_name;
   settings.writer = *writer;

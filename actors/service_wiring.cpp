@@ -73,6 +73,10 @@ void wiring::tell_stores(const feeds_loaded& x) {
     caf::anon_send(part.store, x);
 }
 
+void wiring::tell_store(std::size_t place, feeds_loaded x) {
+  caf::anon_send(actors_.partitions[place].store, std::move(x));
+}
+
 void wiring::start_source(source_options options,
                           std::shared_ptr<source_connector> connector,
                           std::shared_ptr<source_journal> journal) {

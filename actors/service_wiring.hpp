@@ -66,6 +66,8 @@ public:
                        const std::string& directory);
   /// Event stores learn of feeds, floors and losses. @see feeds_loaded
   void tell_stores(const feeds_loaded& x);
+  /// @param place Of the partition, from 0.
+  void tell_store(std::size_t place, feeds_loaded x);
   /// SOURCE; it begins to read. @pre partitions are started
   void start_source(source_options options,
                     std::shared_ptr<source_connector> connector,
