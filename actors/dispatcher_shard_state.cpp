@@ -31,6 +31,8 @@ dispatcher_shard_state::on_open_channel(const open_channel& x) {
   starved_.clear();
   retry_scans_.clear();
   scan_outstanding_ = false;
+  forgotten_.clear();
+  heard_ = true;
   down_ = downlink_state{x.channel};
   return {};
 }
@@ -108,6 +110,8 @@ dispatcher_shard_state::effects
 dispatcher_shard_state::on_heartbeat(const heartbeat& x) {
   if (x.channel != down_.channel() || !down_.on_up(x.up_seq))
     return {};
+  heard_ = true;
+  tell_forgotten();
   // What the old bulk value gave stays with those it speaks for no more.
   for (const auto& part : x.feeds)
     for (const auto& exception : part.exceptions)
@@ -154,6 +158,8 @@ dispatcher_shard_state::effects
 dispatcher_shard_state::on_credit(const credit& x) {
   if (x.channel != down_.channel() || !down_.on_up(x.up_seq))
     return {};
+  heard_ = true;
+  tell_forgotten();
   if (down_.credit.on_granted(x.granted)) {
     down_.owe_acknowledgement();
     wake_starved();
@@ -305,6 +311,10 @@ dispatcher_shard_state::effects dispatcher_shard_state::on_tick(time now) {
     tell_ = true;
     send_watermark();
   }
+  if (std::exchange(heard_, false) || !down_.unacknowledged())
+    contact_ = now;
+  else if (now >= contact_ + options_.silence_max)
+    forget_streaming();
   report_floors();
   return take();
 }
@@ -363,6 +373,22 @@ void dispatcher_shard_state::forget(slot stream) {
   if (feed.streams.empty())
     feeds_.erase(who.feed); // the store keeps what it reported last
   at(stream) = {};
+}
+
+// One without handshake is not forgotten: its collector may be slow to start.
+void dispatcher_shard_state::forget_streaming() {
+  auto streaming = std::vector<registration_id>{};
+  for (const auto& [id, stream] : slots_)
+    if (at(stream).streaming())
+      streaming.push_back(id);
+  for (auto id : streaming)
+    remove_one(id);
+  forgotten_.insert(forgotten_.end(), streaming.begin(), streaming.end());
+}
+
+void dispatcher_shard_state::tell_forgotten() {
+  for (auto id : std::exchange(forgotten_, {}))
+    out_.emplace_back(unknown_registration{down_.channel(), id});
 }
 
 void dispatcher_shard_state::refuse(slot stream, errc reason, timestamp asked,

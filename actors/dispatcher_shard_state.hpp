@@ -28,6 +28,9 @@ struct dispatcher_shard_options {
   std::chrono::milliseconds watermark_repeat{400};
   /// A failed scan or schema look-up is tried again after this.
   std::chrono::milliseconds retry{1'000};
+  /// A collector that owes an acknowledgement and was not heard of for so long
+  /// loses its streams; the feeds' floors stay. It registers anew.
+  std::chrono::milliseconds silence_max{3'600'000};
   std::size_t removed_remembered_max = 65'536;
   std::size_t reset_records_max = 256;
 };
@@ -117,6 +120,8 @@ private:
   void register_one(const registration& entry, time now);
   void remove_one(registration_id id);
   void forget(slot stream);
+  void forget_streaming();
+  void tell_forgotten();
   void send_ready(slot stream);
   void refuse(slot stream, errc reason, timestamp asked, timestamp lower);
   void begin_epoch(slot stream, dispatcher_state::started&& start);
@@ -167,6 +172,9 @@ private:
 
   // channel
   downlink_state down_;
+  bool heard_ = false; // since the last tick
+  time contact_{};
+  std::vector<registration_id> forgotten_; // the collector does not know yet
   std::map<feed_id, parcel> parcels_;
   std::set<slot> behind_now_; // to be told with the next watermark
   std::set<slot> joined_now_; // to be told caught up with the next watermark

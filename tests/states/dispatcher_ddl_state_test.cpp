@@ -46,6 +46,17 @@ TEST_CASE_FIXTURE(fixture, "a DDL takes a sequence of its own") {
   CHECK(uut.next_ddl() == nullptr);
 }
 
+TEST_CASE_FIXTURE(fixture, "a DDL that comes twice is sent once") {
+  reset(1);
+  uut.on_ddl(ddl(7, 2, 50));
+  uut.on_ddl(ddl(7, 2, 50));
+  CHECK(uut.send_ddl(stream).event == ddl(7, 2, 50));
+  CHECK(uut.next_ddl() == nullptr);
+  uut.on_ddl(ddl(7, 2, 50)); // also when it was sent before
+  CHECK(uut.next_ddl() == nullptr);
+  CHECK(uut.last_seq() == sequence{2});
+}
+
 TEST_CASE_FIXTURE(fixture, "rows of a newer version wait for their DDL") {
   reset(1);
   CHECK_FALSE(uut.waits_for_ddl({1}));

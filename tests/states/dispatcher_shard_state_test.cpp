@@ -281,6 +281,53 @@ TEST_CASE_FIXTURE(shard_fixture,
   keep(uut.on_heartbeat({channel, {++up}, {}, {both}, {}}));
   CHECK(uut.checkpoint_of(second) == timestamp{30});
   CHECK(uut.checkpoint_of(first) == timestamp{0}); // gone
+  reset(2, 30, first);
+  CHECK(take_one<unknown_registration>().registration == first);
+}
+
+TEST_CASE_FIXTURE(shard_fixture, "a silent collector loses its streams") {
+  join();
+  auto waits = registration_id{1, 2};
+  add(waits, 20, 8); // never reset
+  append(block_of({{7, 40}}), 50);
+  keep(uut.on_tick(std::chrono::hours{1}));
+  SUBCASE("after the time, and hears of it when it comes back") {
+    keep(uut.on_tick(std::chrono::hours{2}));
+    CHECK(uut.find(first) == nullptr);
+    CHECK(uut.find(waits) != nullptr); // it has no handshake
+    beat_all(0, 0);
+    CHECK(take_one<unknown_registration>().registration == first);
+    beat_all(0, 0);
+    CHECK(take<unknown_registration>().empty()); // said once
+  }
+  SUBCASE("not while it says something") {
+    beat_all(0, 0);
+    keep(uut.on_tick(std::chrono::hours{2}));
+    keep(uut.on_tick(std::chrono::hours{3} - std::chrono::milliseconds{1}));
+    CHECK(uut.find(first) != nullptr);
+    keep(uut.on_tick(std::chrono::hours{3}));
+    CHECK(uut.find(first) == nullptr);
+  }
+  SUBCASE("not while it has nothing to say") {
+    for (int hour = 2; hour < 9; ++hour) {
+      for (const auto& x : take<watermark>())
+        beat_all(x.mark.seq.value, 0);
+      keep(uut.on_tick(std::chrono::hours{hour}));
+    }
+    CHECK(take<watermark>().empty()); // all is acknowledged
+    CHECK(uut.find(first) != nullptr);
+  }
+}
+
+TEST_CASE_FIXTURE(shard_fixture, "the floor of who was forgotten stays") {
+  join();
+  append(block_of({{7, 40}}), 50);
+  beat(1, 30);
+  CHECK(take<floor_report>().size() == 1);
+  keep(uut.on_tick(std::chrono::hours{1}));
+  keep(uut.on_tick(std::chrono::hours{2}));
+  REQUIRE(uut.find(first) == nullptr);
+  CHECK(take<floor_report>().empty());
 }
 
 TEST_CASE_FIXTURE(shard_fixture,
