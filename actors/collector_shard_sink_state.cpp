@@ -19,6 +19,8 @@ collector_shard_state::on_sink_opened(feed_id feed, const sink_opened& x,
   of.phase = sink_phase::open;
   of.writer = x.writer;
   of.last_batch = 0;
+  of.handed_to = {};
+  of.torn = false;
   of.low_stored = x.low_watermark;
   of.low_asked = x.low_watermark;
   of.retry_wait = {};
@@ -27,8 +29,7 @@ collector_shard_state::on_sink_opened(feed_id feed, const sink_opened& x,
     of.positions.emplace(position.table, position);
   reopen_streams(of, now);
   for (const auto& table : std::exchange(of.waiting, {}))
-    if (!of.streams.contains(table.table))
-      add_stream(of, table, now);
+    add_table(of, table, now);
   return take();
 }
 

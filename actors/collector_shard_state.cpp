@@ -31,16 +31,25 @@ collector_shard_state::on_tables(const add_tables& x, time now) {
     return {};
   auto& of = i->second;
   for (const auto& table : x.tables) {
-    if (of.streams.contains(table.table))
-      continue;
     // Its start is the target's position, so the sink must be open first.
     // Until the stream is there no low watermark is asked for.
     if (of.phase == sink_phase::open)
-      add_stream(of, table, now);
+      add_table(of, table, now);
     else
       of.waiting.push_back(table);
   }
   return take();
+}
+
+void collector_shard_state::add_table(feed_entry& to, const table_info& table,
+                                      time now) {
+  // One stream has them all, also those that come later.
+  auto whole = table_info{all_tables, "all tables", table.partition, {}};
+  const auto& of_stream = to.record.rules.order == feed_order::transaction
+                            ? whole
+                            : table;
+  if (!to.streams.contains(of_stream.table))
+    add_stream(to, of_stream, now);
 }
 
 collector_shard_state::effects
@@ -88,14 +97,17 @@ void collector_shard_state::send_register(stream_entry& x, time now) {
   unanswered_[number] = now + x.answer_wait;
   x.answer_wait = std::min(x.answer_wait * 2, options_.answer_max);
   // Streams that start in one step share a message.
-  if (!out_.empty())
-    if (auto* last = std::get_if<register_dispatchers>(&out_.back());
-        last != nullptr && last->channel == on.up.channel()) {
-      last->entries.push_back(x.stream.who());
-      return;
-    }
-  out_.emplace_back(
-    register_dispatchers{on.up.channel(), on.up.partition(), {x.stream.who()}});
+  auto* message = out_.empty()
+                    ? nullptr
+                    : std::get_if<register_dispatchers>(&out_.back());
+  if (message == nullptr || message->channel != on.up.channel())
+    message = &std::get<register_dispatchers>(out_.emplace_back(
+      register_dispatchers{on.up.channel(), on.up.partition(), {}, {}}));
+  message->entries.push_back(x.stream.who());
+  if (x.stream.has_all_tables()) {
+    const auto& feed = feed_of(x).record;
+    message->spans.push_back({feed.id, feed.rules});
+  }
 }
 
 void collector_shard_state::register_anew(stream_entry& x, timestamp start,
@@ -232,11 +244,13 @@ collector_shard_state::on_delivery(const delivery& x, time now) {
     of.held.emplace_back(on->up.partition(), x.charge);
     return take();
   }
-  auto rows = write_rows{of.writer, of.last_batch + 1, {}};
+  auto rows = write_rows{of.writer, of.last_batch + 1, {}, false};
+  auto was_torn = of.torn;
   auto written = std::vector<index>{};
   for (const auto& item : x.items)
     take_item(of, *on, item, now, rows, written);
-  if (rows.items.empty()) {
+  rows.torn = of.torn;
+  if (rows.items.empty() && rows.torn == was_torn) {
     on->up.credit.release(x.feed, x.charge);
     send_credit(*on);
     return take();
@@ -255,21 +269,35 @@ void collector_shard_state::take_item(feed_entry& of, channel_entry& on,
   auto* found = entry_of(on, x.stream);
   if (found == nullptr)
     return;
+  auto complete = effective(*found);
   auto fresh = std::uint32_t{0};
   auto verdict = found->stream.on_item(x, fresh);
   on_verdict(*found, verdict, now);
-  if (verdict != stream_state::verdict::accepted || fresh == 0)
+  if (verdict != stream_state::verdict::accepted)
+    return;
+  auto all = found->stream.has_all_tables();
+  // After a reset the sink may have rows behind this cut.
+  if (all && x.end != item_end::open
+      && found->stream.cursor() >= of.handed_to) {
+    of.handed_to = found->stream.cursor();
+    of.torn = x.end == item_end::cut;
+  }
+  if (fresh == 0)
     return;
   auto rows = x;
   rows.first += x.count - fresh;
   rows.count = fresh;
-  auto last = rows.block->grouped(rows.first + fresh - 1).cursor();
-  auto after = table_position{found->table.table, last, x.complete_to};
-  of.counts.rows_below_checkpoint += found->progress.on_accepted(to.batch, rows,
-                                                                 after);
+  auto first = rows.block->grouped(rows.first);
+  // Of all tables, the next item may have lower rows.
+  if (!all)
+    complete = first.commit_ts().previous();
+  auto after = table_position{found->table.table, found->stream.barrier(),
+                              x.complete_to};
+  of.counts.rows_below_checkpoint += found->progress.on_accepted(
+    to.batch, rows, after, complete);
   of.counts.rows_accepted += fresh;
-  to.items.push_back(
-    {found->stream.schema(), rows.block, rows.first, rows.count, after});
+  to.items.push_back({found->stream.schema(first.table()), rows.block,
+                      rows.first, rows.count, after});
   auto number = registrations_.at(found->stream.who().id);
   of.busy.insert(number);
   written.push_back(number);
@@ -436,7 +464,9 @@ feed_status collector_shard_state::status(feed_id feed) const {
   const auto& of = i->second;
   auto result = of.counts;
   result.checkpoint = of.low_stored;
-  result.tables = of.streams.size() + of.waiting.size();
+  result.tables = of.waiting.size();
+  for (const auto& [table, number] : of.streams)
+    result.tables += table == all_tables ? entries_[number].stream.tables() : 1;
   for (const auto& table : of.waiting)
     result.unflushed.push_back(
       {table.table, of.position_of(table.table).checkpoint, {}, 0});

@@ -116,6 +116,10 @@ private:
     sink_phase phase = sink_phase::opening;
     incarnation writer;
     std::uint64_t last_batch = 0;
+    // Of a feed with all tables: how far the sink was handed rows, and whether
+    // a transaction of the source goes on there.
+    row_cursor handed_to;
+    bool torn = false;
     timestamp low_asked;  // the sink was told to store
     timestamp low_stored; // it has
     std::map<table_id, index> streams;
@@ -152,6 +156,7 @@ private:
   stream_entry* entry_of(channel_entry& of, slot stream);
   stream_entry* entry_of(registration_id id);
 
+  void add_table(feed_entry& to, const table_info& table, time now);
   void add_stream(feed_entry& to, const table_info& table, time now);
   void send_register(stream_entry& x, time now);
   void register_anew(stream_entry& x, timestamp start, time now);

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "actors/dispatcher_shard_state.hpp"
+#include "messages/block_ranges.hpp"
 
 /// DISPATCHER_SHARD's rows: from new blocks and from scans, within the
 /// credit, with DDL in its place.
@@ -25,24 +26,15 @@ std::pair<std::size_t, std::size_t> runs_of(const row_block& block,
           static_cast<std::size_t>(last - runs.begin())};
 }
 
-std::uint64_t bytes_of(const row_block& block, std::uint32_t first,
-                       std::uint32_t count) {
-  std::uint64_t result = 0;
-  for (std::uint32_t i = 0; i < count; ++i)
-    result += block.grouped(first + i).size_bytes();
-  return result;
-}
-
-// A reference pins the whole block, so it must use at least half of it.
-bool worth_pinning(const row_block& block, std::uint64_t used) {
-  return used * 2 >= block.footprint();
-}
-
 } // namespace
 
 // -- rows from new blocks -----------------------------------------------------
 
 void dispatcher_shard_state::deliver_block(const indexed_block& x) {
+  if (auto all = by_table_.find(all_tables); all != by_table_.end())
+    for (auto stream : all->second)
+      if (at(stream).joined && deliver_all_tables(stream, x.block) != sent::all)
+        leave_fast_path(stream);
   auto shares = std::map<feed_id, std::vector<share>>{};
   for (const auto& run : x.block->runs()) {
     auto i = by_table_.find(run.table);
@@ -56,12 +48,12 @@ void dispatcher_shard_state::deliver_block(const indexed_block& x) {
       if (skip == run.count)
         continue;
       auto& of_feed = shares[dispatcher.who().feed];
-      if (dispatcher.waits_for_ddl(run.schema)) {
+      if (dispatcher.waits_for_ddl(run.table, run.schema)) {
         // The rows before the DDL go first.
         deliver_shares(dispatcher.who().feed, x.block, of_feed);
         if (!dispatcher.joined)
           continue;
-        if (!pass_ddl(stream, run.schema)) {
+        if (!pass_ddl(stream, run.table, run.schema)) {
           leave_fast_path(stream);
           continue;
         }
@@ -101,7 +93,8 @@ dispatcher_shard_state::deliver_run(slot stream, const block_ptr& block,
   count -= skip;
   if (count == 0)
     return sent::all;
-  if (!pass_ddl(stream, block->grouped(first).schema()))
+  auto row = block->grouped(first);
+  if (!pass_ddl(stream, row.table(), row.schema()))
     return sent::no_schema;
   auto feed = dispatcher.who().feed;
   auto shares = std::vector<share>{
@@ -131,32 +124,54 @@ dispatcher_shard_state::deliver_run(slot stream, const block_ptr& block,
   return taken.count == count ? sent::all : sent::no_credit;
 }
 
+// All that a block has for a dispatcher.
+dispatcher_shard_state::sent
+dispatcher_shard_state::deliver_own(slot stream, const block_ptr& block) {
+  if (at(stream).has_all_tables())
+    return deliver_all_tables(stream, block);
+  auto [run, end] = runs_of(*block, at(stream).who().table);
+  for (; run < end; ++run) {
+    const auto& rows = block->runs()[run];
+    auto what = deliver_run(stream, block, rows.first, rows.count);
+    if (what != sent::all)
+      return what;
+  }
+  return sent::all;
+}
+
 void dispatcher_shard_state::pack(parcel& to, const block_ptr& block,
-                                  std::vector<share>& shares) {
+                                  const std::vector<share>& shares,
+                                  const cut* how) {
   std::uint64_t used = 0;
   for (const auto& x : shares)
     used += x.bytes;
+  auto send = [&](const share& x, const block_ptr& from, std::uint32_t first) {
+    auto& dispatcher = at(x.stream);
+    to.items.push_back(
+      how == nullptr ? dispatcher.send_rows(x.stream, from, first, x.count)
+                     : dispatcher.send_part(x.stream, from, first, x.count));
+  };
   if (worth_pinning(*block, used)) {
     to.charge += block->footprint();
     for (const auto& x : shares)
-      to.items.push_back(
-        at(x.stream).send_rows(x.stream, block, x.first, x.count));
-    return;
+      send(x, block, x.first);
+  } else {
+    auto builder = row_block_builder{};
+    for (const auto& x : shares)
+      for (std::uint32_t i = 0; i < x.count; ++i)
+        builder.add(block->grouped(x.first + i));
+    auto copy = builder.finish();
+    to.charge += used;
+    for (const auto& x : shares) {
+      auto row = block->grouped(x.first);
+      auto [run, end] = runs_of(*copy, row.table());
+      while (copy->runs()[run].schema != row.schema())
+        ++run;
+      send(x, copy, copy->runs()[run].first);
+    }
   }
-  auto builder = row_block_builder{};
-  for (const auto& x : shares)
-    for (std::uint32_t i = 0; i < x.count; ++i)
-      builder.add(block->grouped(x.first + i));
-  auto copy = builder.finish();
-  to.charge += used;
-  for (const auto& x : shares) {
-    auto row = block->grouped(x.first);
-    auto [run, end] = runs_of(*copy, row.table());
-    while (copy->runs()[run].schema != row.schema())
-      ++run;
-    to.items.push_back(
-      at(x.stream).send_rows(x.stream, copy, copy->runs()[run].first, x.count));
-  }
+  if (how != nullptr)
+    at(shares.back().stream).end_cut(to.items.back(), how->to, how->end);
 }
 
 void dispatcher_shard_state::flush(feed_id feed) {
@@ -179,29 +194,28 @@ void dispatcher_shard_state::flush_all() {
 
 // -- DDL ----------------------------------------------------------------------
 
-bool dispatcher_shard_state::pass_ddl(slot stream, schema_version version) {
-  auto& dispatcher = at(stream);
-  while (dispatcher.waits_for_ddl(version)
-         && dispatcher.next_ddl() != nullptr) {
-    flush(dispatcher.who().feed);
-    auto change = dispatcher.send_ddl(stream);
-    change.mark = down_.next();
-    out_.emplace_back(std::move(change));
-  }
-  if (dispatcher.next_ddl() == nullptr)
-    with_ddl_.erase(stream);
-  return !dispatcher.waits_for_ddl(version);
+void dispatcher_shard_state::send_ddl(slot stream) {
+  flush(at(stream).who().feed);
+  auto change = at(stream).send_ddl(stream);
+  change.mark = down_.next();
+  out_.emplace_back(std::move(change));
 }
 
-void dispatcher_shard_state::send_due_ddl(slot stream) {
+bool dispatcher_shard_state::pass_ddl(slot stream, table_id table,
+                                      schema_version version) {
   auto& dispatcher = at(stream);
-  while (dispatcher.next_ddl() != nullptr
-         && dispatcher.next_ddl()->ts <= resolved()) {
-    flush(dispatcher.who().feed);
-    auto change = dispatcher.send_ddl(stream);
-    change.mark = down_.next();
-    out_.emplace_back(std::move(change));
-  }
+  while (dispatcher.waits_for_ddl(table, version)
+         && dispatcher.next_ddl() != nullptr)
+    send_ddl(stream);
+  if (dispatcher.next_ddl() == nullptr)
+    with_ddl_.erase(stream);
+  return !dispatcher.waits_for_ddl(table, version);
+}
+
+void dispatcher_shard_state::send_due_ddl(slot stream, timestamp due) {
+  const auto& dispatcher = at(stream);
+  while (dispatcher.next_ddl() != nullptr && dispatcher.next_ddl()->ts <= due)
+    send_ddl(stream);
 }
 
 // -- who is behind ------------------------------------------------------------
@@ -259,7 +273,7 @@ void dispatcher_shard_state::send_watermark() {
     return;
   auto due = std::vector<slot>(with_ddl_.begin(), with_ddl_.end());
   for (auto stream : due)
-    send_due_ddl(stream);
+    send_due_ddl(stream, resolved());
   std::erase_if(with_ddl_, [&](slot x) { return at(x).next_ddl() == nullptr; });
   flush_all();
   auto promise = std::max(resolved(), down_.resolved());
@@ -294,8 +308,9 @@ void dispatcher_shard_state::pump_scans() {
     return;
   auto request = scan_request{scan_.next(), store_, last_, {}};
   auto left = std::map<feed_id, std::int64_t>{};
-  auto each = std::clamp(options_.scan_bytes_per_request / wanted_.size(),
-                         scan_bytes_min, options_.scan_bytes_per_dispatcher);
+  auto each = std::min(
+    options_.scan_bytes_per_dispatcher,
+    std::max(options_.scan_bytes_per_request / wanted_.size(), scan_bytes_min));
   for (auto n = wanted_.size();
        n > 0 && request.entries.size() < scan_entries_max; --n) {
     auto stream = wanted_.front();
@@ -317,7 +332,7 @@ void dispatcher_shard_state::pump_scans() {
     request.entries.push_back({dispatcher.who().id, dispatcher.stream_epoch(),
                                stream, dispatcher.who().table,
                                dispatcher.cursor(), dispatcher.checkpoint(),
-                               bytes});
+                               bytes, feed});
   }
   if (request.entries.empty())
     return;
@@ -357,7 +372,9 @@ void dispatcher_shard_state::take_scan_result(const scan_result& x) {
     return;
   }
   for (const auto& rows : x.rows) {
-    auto what = deliver_run(stream, rows.block, rows.first, rows.count);
+    auto what = dispatcher->has_all_tables()
+                  ? deliver_all_tables(stream, rows.block)
+                  : deliver_run(stream, rows.block, rows.first, rows.count);
     if (what != sent::all) {
       wait_for(stream, what);
       return;
@@ -373,13 +390,7 @@ void dispatcher_shard_state::complete_scan(slot stream,
                                            block_index complete_to) {
   auto& dispatcher = at(stream);
   // Every row <= scan_resolved_ is sent, so DDL up to there is due.
-  while (dispatcher.next_ddl() != nullptr
-         && dispatcher.next_ddl()->ts <= scan_resolved_) {
-    flush(dispatcher.who().feed);
-    auto change = dispatcher.send_ddl(stream);
-    change.mark = down_.next();
-    out_.emplace_back(std::move(change));
-  }
+  send_due_ddl(stream, scan_resolved_);
   auto news = dispatcher.complete(scan_resolved_);
   if (!join(stream, complete_to) && news)
     parcels_[dispatcher.who().feed].items.push_back(
@@ -396,14 +407,9 @@ bool dispatcher_shard_state::join(slot stream, block_index complete_to) {
   for (const auto& x : window_) {
     if (x.index <= complete_to)
       continue;
-    auto [run, end] = runs_of(*x.block, dispatcher.who().table);
-    for (; run < end; ++run) {
-      const auto& rows = x.block->runs()[run];
-      auto what = deliver_run(stream, x.block, rows.first, rows.count);
-      if (what != sent::all) {
-        wait_for(stream, what);
-        return false;
-      }
+    if (auto what = deliver_own(stream, x.block); what != sent::all) {
+      wait_for(stream, what);
+      return false;
     }
   }
   dispatcher.joined = true;

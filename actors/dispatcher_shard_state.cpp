@@ -24,6 +24,7 @@ dispatcher_shard_state::on_open_channel(const open_channel& x) {
   by_table_.clear();
   unanswered_.clear();
   feeds_.clear();
+  spans_.clear();
   behind_now_.clear();
   joined_now_.clear();
   with_ddl_.clear();
@@ -39,9 +40,12 @@ dispatcher_shard_state::on_open_channel(const open_channel& x) {
 
 dispatcher_shard_state::effects
 dispatcher_shard_state::on_register(const register_dispatchers& x, time now) {
-  if (x.channel == down_.channel())
+  if (x.channel == down_.channel()) {
+    for (const auto& span : x.spans)
+      spans_[span.feed] = span.rules;
     for (const auto& entry : x.entries)
       register_one(entry, now);
+  }
   return take();
 }
 
@@ -92,9 +96,15 @@ dispatcher_shard_state::on_reset(const reset_streams& x) {
     unanswered_.erase(entry.stream);
     materialise(entry.stream);
     if (auto query = dispatcher->on_reset(entry.stream_epoch, entry.reset_ts))
-      out_.emplace_back(std::move(*query));
+      look_up(entry.stream, std::move(*query));
   }
   return take();
+}
+
+void dispatcher_shard_state::look_up(slot stream, schema_query&& query) {
+  if (at(stream).has_all_tables())
+    query.span = spans_[at(stream).who().feed];
+  out_.emplace_back(std::move(query));
 }
 
 dispatcher_shard_state::effects
@@ -239,13 +249,20 @@ dispatcher_shard_state::on_scan_answer(const scan_answer& x) {
 
 dispatcher_shard_state::effects
 dispatcher_shard_state::on_ddl(const ddl_notice& x) {
-  if (auto i = by_table_.find(x.event.schema.table); i != by_table_.end()) {
-    for (auto stream : i->second) {
-      at(stream).on_ddl(x.event);
-      if (at(stream).joined && at(stream).next_ddl() != nullptr)
-        with_ddl_.insert(stream);
-    }
-  }
+  const auto& schema = x.event.schema;
+  auto note = [&](slot stream) {
+    at(stream).on_ddl(x.event);
+    if (at(stream).joined && at(stream).next_ddl() != nullptr)
+      with_ddl_.insert(stream);
+  };
+  if (auto i = by_table_.find(schema.table); i != by_table_.end())
+    for (auto stream : i->second)
+      note(stream);
+  if (auto i = by_table_.find(all_tables); i != by_table_.end())
+    for (auto stream : i->second)
+      if (at(stream).version_of(schema.table)
+          || spans_[at(stream).who().feed].matches(schema.name))
+        note(stream);
   send_watermark();
   return take();
 }
@@ -266,7 +283,7 @@ dispatcher_shard_state::on_schema_answer(const schema_answer& x) {
   materialise(stream); // L must see every heartbeat until now
   auto outcome = at(stream).on_schema(x);
   if (auto* query = std::get_if<schema_query>(&outcome))
-    out_.emplace_back(std::move(*query));
+    look_up(stream, std::move(*query));
   else if (auto* start = std::get_if<dispatcher_state::started>(&outcome))
     begin_epoch(stream, std::move(*start));
   else if (auto* reason = std::get_if<errc>(&outcome))
@@ -286,7 +303,7 @@ void dispatcher_shard_state::begin_epoch(slot stream,
   with_ddl_.erase(stream);
   feeds_[at(stream).who().feed].uncovered.insert(stream);
   out_.emplace_back(handshake{down_.next(), stream, start.record.new_epoch,
-                              start.lower_bound, std::move(start.schema)});
+                              start.lower_bound, std::move(start.schemas)});
   want_scan(stream);
 }
 
@@ -404,9 +421,15 @@ void dispatcher_shard_state::refuse(slot stream, errc reason, timestamp asked,
 void dispatcher_shard_state::report_floors() {
   for (auto& [id, feed] : feeds_) {
     auto report = floor_report{id, feed.bulk.value(), {}};
-    for (auto stream : feed.uncovered)
-      report.exceptions.push_back(
-        {at(stream).who().table, at(stream).checkpoint()});
+    for (auto stream : feed.uncovered) {
+      const auto& dispatcher = at(stream);
+      if (!dispatcher.has_all_tables())
+        report.exceptions.push_back(
+          {dispatcher.who().table, dispatcher.checkpoint()});
+      else
+        for (const auto& [table, version] : dispatcher.tables())
+          report.exceptions.push_back({table, dispatcher.checkpoint()});
+    }
     if (report == feed.reported)
       continue;
     feed.reported = report;

@@ -103,6 +103,11 @@ private:
     std::uint32_t count = 0;
     std::uint64_t bytes = 0;
   };
+  // Where rows of several tables are cut, grouped by table.
+  struct cut {
+    row_cursor to;
+    item_end end = item_end::transaction;
+  };
   // What one feed has on this channel.
   struct feed_on_channel {
     bulk_checkpoint bulk;
@@ -124,6 +129,7 @@ private:
   void tell_forgotten();
   void send_ready(slot stream);
   void refuse(slot stream, errc reason, timestamp asked, timestamp lower);
+  void look_up(slot stream, schema_query&& query);
   void begin_epoch(slot stream, dispatcher_state::started&& start);
 
   void deliver_block(const indexed_block& x);
@@ -133,8 +139,19 @@ private:
   enum class sent { all, no_credit, no_schema };
   sent deliver_run(slot stream, const block_ptr& block, std::uint32_t first,
                    std::uint32_t count);
-  bool pass_ddl(slot stream, schema_version version);
-  void pack(parcel& to, const block_ptr& block, std::vector<share>& shares);
+  sent deliver_own(slot stream, const block_ptr& block);
+  sent deliver_all_tables(slot stream, const block_ptr& block);
+  sent deliver_cut(slot stream, const block_ptr& block, row_cursor limit);
+  [[nodiscard]] std::vector<share>
+  shares_of(slot stream, const row_block& block, row_cursor to);
+  [[nodiscard]] row_cursor affordable(slot stream, const row_block& block,
+                                      row_cursor limit);
+  [[nodiscard]] item_end end_at(slot stream, const row_block& block,
+                                row_cursor to);
+  void send_ddl(slot stream);
+  bool pass_ddl(slot stream, table_id table, schema_version version);
+  void pack(parcel& to, const block_ptr& block,
+            const std::vector<share>& shares, const cut* how = nullptr);
   void flush(feed_id feed);
   void flush_all();
 
@@ -148,7 +165,7 @@ private:
   void take_scan_result(const scan_result& x);
   void complete_scan(slot stream, block_index complete_to);
   bool join(slot stream, block_index complete_to);
-  void send_due_ddl(slot stream);
+  void send_due_ddl(slot stream, timestamp due);
   void send_watermark();
   void report_floors();
   [[nodiscard]] timestamp resolved() const {
@@ -166,6 +183,7 @@ private:
   std::unordered_map<table_id, std::vector<slot>> by_table_;
   std::map<slot, unanswered_ready> unanswered_;
   std::map<feed_id, feed_on_channel> feeds_;
+  std::map<feed_id, feed_rules> spans_; // of feeds with all_tables
   std::unordered_map<registration_id, errc> removed_; // REGISTER too late
   std::deque<registration_id> removed_order_;
   std::deque<reset_record> resets_;

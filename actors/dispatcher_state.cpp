@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "messages/block_ranges.hpp"
+
 namespace sluice {
 
 // -- reset --------------------------------------------------------------------
@@ -12,7 +14,8 @@ std::optional<schema_query> dispatcher_state::on_reset(epoch next,
   if (next <= newest)
     return {}; // repeated or overtaken
   reset_ = requested_reset{next, reset_ts};
-  return schema_query{who_.id, next, who_.table, lower_bound(reset_ts)};
+  return schema_query{
+    who_.id, next, who_.table, lower_bound(reset_ts), {{}, {}}};
 }
 
 dispatcher_state::schema_outcome
@@ -21,14 +24,14 @@ dispatcher_state::on_schema(const schema_answer& answer) {
     return std::monostate{}; // for a reset that a newer one overtook
   auto lower = lower_bound(reset_->reset_ts);
   if (lower != answer.query.at) // a heartbeat came while we asked
-    return schema_query{who_.id, reset_->next, who_.table, lower};
+    return schema_query{who_.id, reset_->next, who_.table, lower, {{}, {}}};
   // A table that was dropped may come back, with `later`.
   if (answer.failure != errc::none && answer.failure != errc::table_deleted) {
     reset_.reset();
     return answer.failure;
   }
   auto record = begin_epoch(lower, answer);
-  return started{lower, answer.schema, record};
+  return started{lower, answer.schemas, record};
 }
 
 reset_record dispatcher_state::begin_epoch(timestamp lower,
@@ -41,8 +44,11 @@ reset_record dispatcher_state::begin_epoch(timestamp lower,
   seq_ = {1}; // the handshake
   cursor_ = row_cursor::end_of(lower);
   complete_to_ = lower;
-  schema_ = answer.schema.version;
+  tables_.clear();
+  for (const auto& schema : answer.schemas)
+    set_version(schema);
   ddl_ = answer.later;
+  torn_ = false;
   reset_.reset();
   joined = false;
   scanning = false;
@@ -71,31 +77,35 @@ row_cursor dispatcher_state::cursor() const {
 std::uint32_t dispatcher_state::rows_sent(const row_block& block,
                                           std::uint32_t first,
                                           std::uint32_t count) const {
-  auto from = cursor();
-  if (count == 0 || block.grouped(first).cursor() > from)
-    return 0; // by far the most frequent
-  std::uint32_t low = 0;
-  while (count > 0) { // the first row after `from`
-    auto half = count / 2;
-    if (block.grouped(first + low + half).cursor() <= from) {
-      low += half + 1;
-      count -= half + 1;
-    } else {
-      count = half;
-    }
-  }
-  return low;
+  return rows_up_to(block, first, count, cursor());
 }
 
 delivery_item dispatcher_state::send_rows(slot stream, const block_ptr& block,
                                           std::uint32_t first,
                                           std::uint32_t count) {
+  auto result = send_part(stream, block, first, count);
+  end_cut(result, block->grouped(first + count - 1).cursor(),
+          item_end::transaction);
+  return result;
+}
+
+delivery_item dispatcher_state::send_part(slot stream, const block_ptr& block,
+                                          std::uint32_t first,
+                                          std::uint32_t count) {
   auto first_seq = seq_.next();
   seq_.value += count;
-  cursor_ = block->grouped(first + count - 1).cursor();
+  return {stream, epoch_, first_seq,    block,
+          first,  count,  complete_to_, item_end::open};
+}
+
+void dispatcher_state::end_cut(delivery_item& last, row_cursor to,
+                               item_end how) {
+  cursor_ = to;
   // More rows of that commit_ts may follow.
   complete_to_ = std::max(complete_to_, cursor_.commit_ts.previous());
-  return {stream, epoch_, first_seq, block, first, count, complete_to_};
+  torn_ = how == item_end::cut;
+  last.complete_to = complete_to_;
+  last.end = how;
 }
 
 bool dispatcher_state::complete(timestamp ts) {
@@ -107,18 +117,36 @@ bool dispatcher_state::complete(timestamp ts) {
   return true;
 }
 
-delivery_item dispatcher_state::send_promise(slot stream) const {
-  return {stream, epoch_, seq_.next(), nullptr, 0, 0, complete_to_};
+delivery_item dispatcher_state::send_promise(slot stream) {
+  torn_ = false;
+  return {stream, epoch_, seq_.next(),  nullptr,
+          0,      0,      complete_to_, item_end::transaction};
 }
 
 void dispatcher_state::on_ddl(const ddl_event& event) {
-  auto known = ddl_.empty() ? schema_ : ddl_.back().schema.version;
+  auto known = version_of(event.schema.table);
+  for (const auto& x : ddl_)
+    if (x.schema.table == event.schema.table)
+      known = x.schema.version;
   if (streaming() && (event.schema.version > known || event.dropped))
     ddl_.push_back(event);
 }
 
-bool dispatcher_state::waits_for_ddl(schema_version version) const {
-  return version > schema_;
+schema_version dispatcher_state::version_of(table_id table) const {
+  auto i = std::lower_bound(
+    tables_.begin(), tables_.end(), table,
+    [](const table_version& x, table_id y) { return x.first < y; });
+  return i != tables_.end() && i->first == table ? i->second : schema_version{};
+}
+
+void dispatcher_state::set_version(const table_schema& schema) {
+  auto i = std::lower_bound(
+    tables_.begin(), tables_.end(), schema.table,
+    [](const table_version& x, table_id y) { return x.first < y; });
+  if (i != tables_.end() && i->first == schema.table)
+    i->second = schema.version;
+  else
+    tables_.insert(i, {schema.table, schema.version});
 }
 
 const ddl_event* dispatcher_state::next_ddl() const {
@@ -128,7 +156,7 @@ const ddl_event* dispatcher_state::next_ddl() const {
 schema_change dispatcher_state::send_ddl(slot stream) {
   auto event = std::move(ddl_.front());
   ddl_.erase(ddl_.begin());
-  schema_ = event.schema.version;
+  set_version(event.schema);
   seq_ = seq_.next();
   return {{}, stream, epoch_, seq_, std::move(event)};
 }

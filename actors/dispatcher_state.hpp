@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -13,9 +14,9 @@
 
 namespace sluice {
 
-/// One dispatcher: a table on its way to one feed. Owned by exactly one
-/// DISPATCHER_SHARD, whose mailbox serializes reset, heartbeat, notification
-/// and scan.
+/// One dispatcher: a table on its way to one feed, or all tables of a feed in
+/// commit order. Owned by exactly one DISPATCHER_SHARD, whose mailbox
+/// serializes reset, heartbeat, notification and scan.
 ///
 /// There is one lower bound, the checkpoint. Where a reset asks for an older
 /// ts, the checkpoint wins; handshake, schema, first scan and every bound
@@ -34,7 +35,7 @@ public:
   /// An epoch begins: what to tell the collector and the log book.
   struct started {
     timestamp lower_bound;
-    table_schema schema;
+    std::vector<table_schema> schemas;
     reset_record record;
   };
   using schema_outcome =
@@ -65,15 +66,26 @@ public:
   [[nodiscard]] delivery_item send_rows(slot stream, const block_ptr& block,
                                         std::uint32_t first,
                                         std::uint32_t count);
+  /// As `send_rows`, of one table of a cut; `end_cut` follows the last.
+  [[nodiscard]] delivery_item send_part(slot stream, const block_ptr& block,
+                                        std::uint32_t first,
+                                        std::uint32_t count);
+  /// Every row <= `to` of all tables is sent with `last`.
+  void end_cut(delivery_item& last, row_cursor to, item_end how);
+  /// No row of it that is not sent is <= `to`.
+  void skip_to(row_cursor to) { cursor_ = std::max(cursor_, to); }
   /// Everything <= `ts` is sent. @returns Whether that is news.
   bool complete(timestamp ts);
-  /// Item without rows: only the promise.
-  [[nodiscard]] delivery_item send_promise(slot stream) const;
+  /// Item without rows: only the promise, and no transaction is open.
+  [[nodiscard]] delivery_item send_promise(slot stream);
 
-  /// A DDL of the table, to be sent in its place.
+  /// A DDL of a table of it, to be sent in its place.
   void on_ddl(const ddl_event& event);
-  /// The next DDL, if rows of `version` can't be sent before it.
-  [[nodiscard]] bool waits_for_ddl(schema_version version) const;
+  /// Whether rows of `version` can't be sent before the next DDL.
+  [[nodiscard]] bool waits_for_ddl(table_id table,
+                                   schema_version version) const {
+    return version > version_of(table);
+  }
   [[nodiscard]] const ddl_event* next_ddl() const;
   /// Takes that DDL out; it is being sent. @returns It and its sequence.
   [[nodiscard]] schema_change send_ddl(slot stream);
@@ -86,6 +98,15 @@ public:
   [[nodiscard]] sequence last_seq() const { return seq_; }
   [[nodiscard]] timestamp complete_to() const { return complete_to_; }
   [[nodiscard]] bool streaming() const { return bool{epoch_}; }
+  /// The last cut ended inside of a transaction.
+  [[nodiscard]] bool torn() const { return torn_; }
+  [[nodiscard]] bool has_all_tables() const { return who_.table == all_tables; }
+  /// Version of the rows that are sent now; none: not a table of it.
+  [[nodiscard]] schema_version version_of(table_id table) const;
+  using table_version = std::pair<table_id, schema_version>;
+  [[nodiscard]] const std::vector<table_version>& tables() const {
+    return tables_;
+  }
   /// Where a scan starts: behind everything that is sent or durable.
   [[nodiscard]] row_cursor cursor() const;
 
@@ -103,6 +124,7 @@ private:
     return std::max(reset_ts, checkpoint_);
   }
   reset_record begin_epoch(timestamp lower, const schema_answer& answer);
+  void set_version(const table_schema& schema);
 
   struct requested_reset {
     epoch next;
@@ -115,7 +137,8 @@ private:
   sequence seq_;
   row_cursor cursor_;
   timestamp complete_to_;
-  schema_version schema_;
+  bool torn_ = false;
+  std::vector<table_version> tables_;    // ascending
   std::vector<ddl_event> ddl_;           // not sent yet, ascending
   std::optional<requested_reset> reset_; // waits for its schema
 };

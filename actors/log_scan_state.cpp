@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "messages/block_ranges.hpp"
+
 namespace sluice {
 
 namespace {
@@ -10,21 +12,15 @@ namespace {
 // may share a commit_ts.
 void append_rows_after(std::vector<scan_rows>& to, const block_ptr& block,
                        table_id table, row_cursor after) {
+  if (table == all_tables) {
+    to.push_back({block, 0, static_cast<std::uint32_t>(block->rows())});
+    return;
+  }
   for (const auto& run : block->runs()) {
     if (run.table != table || run.last_cursor <= after)
       continue;
-    auto first = run.first;
-    auto count = run.count;
-    while (count > 0) { // binary search: cursors ascend inside a run
-      auto half = count / 2;
-      if (block->grouped(first + half).cursor() <= after) {
-        first += half + 1;
-        count -= half + 1;
-      } else {
-        count = half;
-      }
-    }
-    to.push_back({block, first, run.first + run.count - first});
+    auto skip = rows_up_to(*block, run.first, run.count, after);
+    to.push_back({block, run.first + skip, run.count - skip});
   }
 }
 
@@ -49,7 +45,7 @@ log_scan_state::effects log_scan_state::on_request(std::size_t shard,
     floors.pin(entry.table, entry.after);
     auto result = scan_result{};
     result.asked = entry;
-    if (floors.in_range(entry.table, entry.after)) {
+    if (floors.in_range(entry)) {
       scan.planned.push_back(scan.answer.results.size());
       plan.wishes.push_back({entry.table, entry.after, to, entry.bytes_max});
     } else {
@@ -108,7 +104,7 @@ void log_scan_state::refuse(scan_result& result, const retention_state& floors,
                             timestamp upper) {
   ++out_of_range_;
   result.failure = errc::out_of_range;
-  result.lower = floors.lost(result.asked.table);
+  result.lower = floors.lost(result.asked);
   result.upper = upper;
 }
 

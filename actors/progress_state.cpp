@@ -4,7 +4,8 @@ namespace sluice {
 
 std::uint64_t progress_state::on_accepted(std::uint64_t batch,
                                           const delivery_item& rows,
-                                          const table_position& after) {
+                                          const table_position& after,
+                                          timestamp complete) {
   auto below = std::uint64_t{0};
   auto checkpoint = std::max(stored_.cursor,
                              row_cursor::end_of(stored_.checkpoint));
@@ -13,8 +14,7 @@ std::uint64_t progress_state::on_accepted(std::uint64_t batch,
                 .cursor()
               <= checkpoint)
     ++below;
-  auto first = rows.block->grouped(rows.first).commit_ts();
-  waiting_.push_back({batch, first, after, rows.count});
+  waiting_.push_back({batch, complete, after, rows.count});
   rows_ += rows.count;
   return below;
 }

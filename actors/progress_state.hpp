@@ -22,10 +22,11 @@ public:
   }
 
   /// Rows go to the sink as part of `batch`.
+  /// @param complete Everything <= it was accepted before.
   /// @returns Rows among them at or below the checkpoint: 0, always; counted
   ///          because a violation must not stay unseen.
   std::uint64_t on_accepted(std::uint64_t batch, const delivery_item& rows,
-                            const table_position& after);
+                            const table_position& after, timestamp complete);
   /// Batches up to `batch` are durable. @returns How many rows that was.
   std::uint64_t on_durable(std::uint64_t batch);
   /// The sink lost what was not durable; it says where it stands.
@@ -33,9 +34,8 @@ public:
 
   /// All rows <= it are durable, as far as this process knows.
   [[nodiscard]] timestamp target_checkpoint(timestamp effective) const {
-    return waiting_.empty()
-             ? effective
-             : std::min(effective, waiting_.front().first.previous());
+    return waiting_.empty() ? effective
+                            : std::min(effective, waiting_.front().complete);
   }
   /// What may be reported: durable at the target itself, not above what was
   /// accepted in this epoch, and never below what was reported before.
@@ -54,7 +54,7 @@ public:
 private:
   struct batch_rows {
     std::uint64_t batch = 0;
-    timestamp first; ///< commit_ts of the first row
+    timestamp complete; ///< Before them.
     table_position after;
     std::uint64_t rows = 0;
   };

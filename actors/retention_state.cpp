@@ -126,9 +126,9 @@ timestamp retention_state::floor_of(table_id table) const {
   auto result = timestamp::max();
   for (auto id : known->second.feeds)
     result = std::min(result, feeds_.at(id).now.of(table));
-  auto pinned = pins_.find(table);
-  if (pinned != pins_.end())
-    result = std::min(result, *pinned->second.begin());
+  for (auto of : {table, all_tables})
+    if (auto pinned = pins_.find(of); pinned != pins_.end())
+      result = std::min(result, *pinned->second.begin());
   return result;
 }
 
@@ -137,9 +137,19 @@ timestamp retention_state::lost(table_id table) const {
   return found == lost_.end() ? timestamp{} : found->second;
 }
 
-bool retention_state::in_range(table_id table, row_cursor after) const {
-  auto gone = lost(table);
-  return !gone || after >= row_cursor::end_of(gone);
+timestamp retention_state::lost(const scan_entry& wanted) const {
+  if (wanted.table != all_tables)
+    return lost(wanted.table);
+  auto result = timestamp{};
+  for (const auto& [table, entry] : tables_)
+    if (std::count(entry.feeds.begin(), entry.feeds.end(), wanted.feed) > 0)
+      result = std::max(result, lost(table));
+  return result;
+}
+
+bool retention_state::in_range(const scan_entry& wanted) const {
+  auto gone = lost(wanted);
+  return !gone || wanted.after >= row_cursor::end_of(gone);
 }
 
 std::vector<table_floor>

@@ -37,7 +37,7 @@ public:
   /// back.
   void on_floor_report(const floor_report& report);
 
-  /// An open scan holds the rows after its cursor.
+  /// An open scan holds the rows after its cursor, of a table or of all.
   void pin(table_id table, row_cursor after);
   void unpin(table_id table, row_cursor after);
 
@@ -45,7 +45,9 @@ public:
   [[nodiscard]] timestamp floor_of(table_id table) const;
   /// Rows of the table <= it may be gone.
   [[nodiscard]] timestamp lost(table_id table) const;
-  [[nodiscard]] bool in_range(table_id table, row_cursor after) const;
+  /// The same of what a scan wants to read.
+  [[nodiscard]] timestamp lost(const scan_entry& wanted) const;
+  [[nodiscard]] bool in_range(const scan_entry& wanted) const;
 
   /// Rows of these tables are about to go.
   /// @returns What to note durably before.

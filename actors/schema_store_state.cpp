@@ -154,28 +154,46 @@ schema_store_state::on_query(std::size_t shard, const schema_query& query) {
 
 schema_answer schema_store_state::answer(const schema_query& query) const {
   auto result = schema_answer{query, {}, {}, errc::none};
-  auto found = tables_.find(query.table);
-  if (found == tables_.end()) {
-    result.failure = errc::unknown_table;
+  if (query.table == all_tables) {
+    for (const auto& [id, table] : tables_)
+      if (matches(table, query.span))
+        (void) describe(table, query.at, result);
+    std::stable_sort(result.later.begin(), result.later.end(),
+                     [](const auto& x, const auto& y) { return x.ts < y.ts; });
     return result;
   }
-  const auto& known = found->second.versions;
-  auto last = std::find_if(known.rbegin(), known.rend(), [&](const auto& x) {
-    return begins(x) <= query.at;
-  });
+  auto found = tables_.find(query.table);
+  result.failure = found == tables_.end()
+                     ? errc::unknown_table
+                     : describe(found->second, query.at, result);
+  return result;
+}
+
+// By any name it ever had: what a feed has of a table stays in it.
+bool schema_store_state::matches(const table_entry& table,
+                                 const feed_rules& rules) {
+  return std::any_of(
+    table.versions.begin(), table.versions.end(),
+    [&](const ddl_event& x) { return rules.matches(x.schema.name); });
+}
+
+// Adds the schema valid at `at`, and the DDL after it.
+errc schema_store_state::describe(const table_entry& table, timestamp at,
+                                  schema_answer& to) {
+  const auto& known = table.versions;
+  auto last = std::find_if(known.rbegin(), known.rend(),
+                           [&](const auto& x) { return begins(x) <= at; });
   // No row can be before the first version, or between the end of the table
   // and its coming back: there the next version serves.
   auto next = last.base();
   if ((last == known.rend() || last->dropped) && next != known.end())
     last = std::make_reverse_iterator(std::next(next));
   const auto& valid = *last;
-  result.schema = valid.schema;
-  if (valid.dropped)
-    result.failure = errc::table_deleted;
   for (const auto& event : known)
-    if (event.ts > query.at && event != valid)
-      result.later.push_back(event);
-  return result;
+    if (event.ts > at && event != valid)
+      to.later.push_back(event);
+  to.schemas.push_back(valid.schema);
+  return valid.dropped ? errc::table_deleted : errc::none;
 }
 
 } // namespace sluice

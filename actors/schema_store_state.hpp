@@ -71,6 +71,9 @@ private:
 
   [[nodiscard]] static table_info info(const table_entry& table);
   [[nodiscard]] schema_answer answer(const schema_query& query) const;
+  static bool matches(const table_entry& table, const feed_rules& rules);
+  static errc describe(const table_entry& table, timestamp at,
+                       schema_answer& to);
   void declare_if_noted(table_id id, table_entry& table, effects& out);
 
   std::map<table_id, table_entry> tables_;

@@ -137,6 +137,11 @@ expected<feed_record> service::impl::feed_named(std::string_view name) {
 }
 
 status service::create_feed(std::string_view name, const feed_rules& rules) {
+  if (rules.order == feed_order::transaction && impl_->options.partitions > 1)
+    return fail(errc::invalid_option,
+                "feed \"" + std::string{name}
+                  + "\": the order of transactions needs partitions = 1; set "
+                    "that, or the feed's order to feed_order::table");
   auto feed = impl_->records.create_feed(name, rules);
   if (!feed)
     return tl::unexpected(feed.error());

@@ -68,7 +68,8 @@ public:
   /// kept, and the log keeps what it has not got. Creating it again with the
   /// same rules changes nothing. Create feeds before the source, so that they
   /// see everything.
-  /// @error duplicate_name: other rules under that name
+  /// @error duplicate_name: other rules under that name; invalid_option: the
+  ///        order of transactions with more than one partition
   [[nodiscard]] status create_feed(std::string_view name,
                                    const feed_rules& rules = {});
   /// Ends its subscription, too. What only it needed of the log may go.

@@ -26,7 +26,9 @@ expected<feed_record> service_records::create_feed(std::string_view name,
       if (x.rules == rules)
         return x;
       return fail(errc::duplicate_name,
-                  "feed \"" + std::string{name} + "\" has other rules");
+                  "feed \"" + std::string{name}
+                    + "\" exists with other tables or another order; use its "
+                      "rules, another name, or remove it first");
     }
   feeds_made_ = {feeds_made_.next()};
   feeds_.push_back({feeds_made_, std::string{name}, rules});

@@ -1,5 +1,9 @@
 #include "actors/stream_state.hpp"
 
+#include <utility>
+
+#include "messages/block_ranges.hpp"
+
 namespace sluice {
 
 void stream_state::renew(registration_id id, timestamp start,
@@ -13,6 +17,8 @@ void stream_state::renew(registration_id id, timestamp start,
 reset_entry stream_state::restart(timestamp reset_ts) {
   epoch_ = epoch_.next();
   seq_ = {};
+  cut_ = {};
+  cursor_ = {};
   behind_ = true;
   own_ = reset_ts;
   accepted_to_ = reset_ts;
@@ -29,8 +35,26 @@ stream_state::verdict stream_state::on_handshake(const handshake& x,
   seq_ = {1};
   own_ = std::max(own_, x.lower_bound);
   accepted_to_ = std::max(accepted_to_, x.lower_bound);
-  schema_ = std::make_shared<const table_schema>(x.schema);
+  schemas_.clear();
+  for (const auto& schema : x.schemas)
+    set_schema(schema);
   return verdict::accepted;
+}
+
+schema_ptr stream_state::schema(table_id table) const {
+  auto i = std::lower_bound(
+    schemas_.begin(), schemas_.end(), table,
+    [](const schema_ptr& x, table_id y) { return x->table < y; });
+  return i != schemas_.end() && (*i)->table == table ? *i : nullptr;
+}
+
+void stream_state::set_schema(table_schema schema) {
+  auto i = std::lower_bound(
+    schemas_.begin(), schemas_.end(), schema.table,
+    [](const schema_ptr& x, table_id y) { return x->table < y; });
+  if (i == schemas_.end() || (*i)->table != schema.table)
+    i = schemas_.insert(i, nullptr);
+  *i = std::make_shared<const table_schema>(std::move(schema));
 }
 
 stream_state::verdict stream_state::on_item(const delivery_item& x,
@@ -41,21 +65,31 @@ stream_state::verdict stream_state::on_item(const delivery_item& x,
   if (!seq_ || x.first_seq != seq_.next())
     return verdict::gap;
   if (x.count > 0) {
-    if (!schema_ || x.block->grouped(x.first).schema() != schema_->version)
+    auto row = x.block->grouped(x.first);
+    auto known = schema(row.table());
+    if (!known || row.schema() != known->version)
       return verdict::gap; // never decode with another schema than its own
-    auto skip = std::uint32_t{0};
-    while (skip < x.count
-           && x.block->grouped(x.first + skip).cursor() <= barrier_)
-      ++skip;
-    fresh = x.count - skip;
-    seq_.value += x.count;
     auto last = x.block->grouped(x.first + x.count - 1).cursor();
-    barrier_ = std::max(barrier_, last);
+    auto barrier = pass(last, x.end);
+    fresh = x.count - rows_up_to(*x.block, x.first, x.count, barrier);
+    seq_.value += x.count;
     accepted_to_ = std::max(accepted_to_, last.commit_ts);
   }
   own_ = std::max(own_, x.complete_to);
   accepted_to_ = std::max(accepted_to_, x.complete_to);
   return verdict::accepted;
+}
+
+// Rows up to `last` are taken. @returns Up to where the sink had them before:
+// a cut comes table by table, so that moves when all of it is here.
+row_cursor stream_state::pass(row_cursor last, item_end end) {
+  auto before = barrier_;
+  cut_ = std::max(cut_, last);
+  if (end != item_end::open) {
+    barrier_ = std::max(barrier_, cut_);
+    cursor_ = std::exchange(cut_, {});
+  }
+  return before;
 }
 
 stream_state::verdict stream_state::on_schema_change(const schema_change& x) {
@@ -64,7 +98,7 @@ stream_state::verdict stream_state::on_schema_change(const schema_change& x) {
   if (!seq_ || x.seq != seq_.next())
     return verdict::gap;
   seq_ = x.seq;
-  schema_ = std::make_shared<const table_schema>(x.event.schema);
+  set_schema(x.event.schema);
   return verdict::accepted;
 }
 

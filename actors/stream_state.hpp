@@ -1,7 +1,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "messages/delivery.hpp"
 #include "messages/ids.hpp"
@@ -74,9 +76,17 @@ public:
   /// RESET is sent and the handshake has not come.
   [[nodiscard]] bool handshake_outstanding() const { return epoch_ && !seq_; }
   [[nodiscard]] row_cursor barrier() const { return barrier_; }
-  [[nodiscard]] const schema_ptr& schema() const { return schema_; }
+  /// Where the last cut of this epoch ended.
+  [[nodiscard]] row_cursor cursor() const { return cursor_; }
+  /// Null: not a table of it.
+  [[nodiscard]] schema_ptr schema(table_id table) const;
+  [[nodiscard]] bool has_all_tables() const { return who_.table == all_tables; }
+  [[nodiscard]] std::size_t tables() const { return schemas_.size(); }
 
 private:
+  void set_schema(table_schema schema);
+  row_cursor pass(row_cursor last, item_end end);
+
   registration who_;
   slot slot_;
   epoch epoch_;
@@ -85,8 +95,10 @@ private:
   timestamp own_; // complete to, while behind
   timestamp accepted_to_;
   timestamp reset_ts_;
-  row_cursor barrier_;
-  schema_ptr schema_;
+  std::vector<schema_ptr> schemas_; // ascending by table
+  row_cursor barrier_;              // rows <= it are at the sink
+  row_cursor cut_;                  // highest row of the cut that is open
+  row_cursor cursor_;
 };
 
 } // namespace sluice

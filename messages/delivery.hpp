@@ -26,18 +26,26 @@ struct channel_mark {
 };
 
 /// First of every epoch; its sequence is 1. The stream begins after
-/// `lower_bound`, with `schema`, which is the one valid there.
+/// `lower_bound`, with `schemas`, which are those valid there.
 struct handshake {
   channel_mark mark;
   slot stream;
   epoch stream_epoch;
   timestamp lower_bound;
-  table_schema schema;
+  std::vector<table_schema> schemas; ///< One, or those of all tables.
 
   friend bool operator==(const handshake&, const handshake&) = default;
   auto fields() {
-    return std::tie(mark, stream, stream_epoch, lower_bound, schema);
+    return std::tie(mark, stream, stream_epoch, lower_bound, schemas);
   }
+};
+
+/// What is complete behind an item. Rows of several tables between two places
+/// of the log are a cut: they come grouped by table, an item per group.
+enum class item_end : std::uint8_t {
+  open = 1,        ///< More of the same cut follows.
+  cut = 2,         ///< The cut; a transaction of the source goes on behind it.
+  transaction = 3, ///< The cut, and all transactions in it.
 };
 
 /// Rows of one stream, by reference into a block; or none, then only the
@@ -51,11 +59,13 @@ struct delivery_item {
   std::uint32_t count = 0;
   /// Everything <= it is sent, this item included.
   timestamp complete_to;
+  /// Always `transaction` for a stream of one table.
+  item_end end = item_end::transaction;
 
   friend bool operator==(const delivery_item&, const delivery_item&) = default;
   auto fields() {
     return std::tie(stream, stream_epoch, first_seq, block, first, count,
-                    complete_to);
+                    complete_to, end);
   }
 };
 

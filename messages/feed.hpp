@@ -12,15 +12,29 @@
 /// Feeds, the positions of their tables, and what a subscription is.
 namespace sluice {
 
+/// In which order the rows of a feed come.
+enum class feed_order : std::uint8_t {
+  /// Each table's rows in commit order; across tables there is none.
+  table = 1,
+  /// All rows in commit order, and a target that has transactions never
+  /// commits a part of one of the source's. Needs a single partition.
+  transaction = 2,
+};
+
 /// Which tables a feed wants: shell patterns (`*`, `?`) on qualified names.
 struct feed_rules {
   std::vector<std::string> include{"*"};
   std::vector<std::string> exclude;
+  feed_order order = feed_order::transaction;
 
   [[nodiscard]] bool matches(std::string_view table) const;
   friend bool operator==(const feed_rules&, const feed_rules&) = default;
-  auto fields() { return std::tie(include, exclude); }
+  auto fields() { return std::tie(include, exclude, order); }
 };
+
+/// Stands where a table's number would: all tables of a feed whose order is
+/// `transaction`. They share one dispatcher, one stream and one position.
+inline constexpr auto all_tables = table_id{};
 
 /// A feed as it is stored: it lives until it is removed by name.
 struct feed_record {

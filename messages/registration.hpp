@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "messages/errc.hpp"
+#include "messages/feed.hpp"
 #include "messages/ids.hpp"
 
 /// How a dispatcher comes and goes. A registration is one life of a
@@ -21,18 +22,27 @@ struct open_channel {
   auto fields() { return std::tie(channel, partition); }
 };
 
-/// One dispatcher: a table of a feed, from a position on.
+/// One dispatcher: a table of a feed, or all of them, from a position on.
 struct registration {
   registration_id id;
   dispatcher_id dispatcher;
   feed_id feed;
-  table_id table;
+  table_id table; ///< Or `all_tables`.
   /// The sink's position: rows > it are wanted. Believed, also when it is
   /// lower than anything before.
   timestamp start_ts;
 
   friend bool operator==(const registration&, const registration&) = default;
   auto fields() { return std::tie(id, dispatcher, feed, table, start_ts); }
+};
+
+/// What `all_tables` are of a feed: those that match, now and later.
+struct feed_span {
+  feed_id feed;
+  feed_rules rules;
+
+  friend bool operator==(const feed_span&, const feed_span&) = default;
+  auto fields() { return std::tie(feed, rules); }
 };
 
 /// COLLECTOR_SHARD -> BROKER -> DISPATCHER_SHARD. Answered by READY or
@@ -42,10 +52,11 @@ struct register_dispatchers {
   channel_id channel;
   partition_id partition;
   std::vector<registration> entries;
+  std::vector<feed_span> spans = {}; ///< Of the entries with `all_tables`.
 
   friend bool operator==(const register_dispatchers&,
                          const register_dispatchers&) = default;
-  auto fields() { return std::tie(channel, partition, entries); }
+  auto fields() { return std::tie(channel, partition, entries, spans); }
 };
 
 /// DISPATCHER_SHARD -> COLLECTOR_SHARD: the registration works; send RESET to

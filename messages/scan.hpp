@@ -50,7 +50,8 @@ struct progress_taken {
   auto fields() { return std::tie(store, last); }
 };
 
-/// What one dispatcher wants to read: rows of `table` after `after`.
+/// What one dispatcher wants to read: rows of `table` after `after`. With
+/// `all_tables` it gets whole blocks, and takes what it wants.
 struct scan_entry {
   registration_id registration;
   epoch stream_epoch;
@@ -59,11 +60,12 @@ struct scan_entry {
   row_cursor after;
   timestamp checkpoint; ///< For the record of an out_of_range.
   std::uint64_t bytes_max = 0;
+  feed_id feed = {}; ///< Of `all_tables`: whose.
 
   friend bool operator==(const scan_entry&, const scan_entry&) = default;
   auto fields() {
     return std::tie(registration, stream_epoch, stream, table, after,
-                    checkpoint, bytes_max);
+                    checkpoint, bytes_max, feed);
   }
 };
 

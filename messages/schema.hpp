@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "messages/errc.hpp"
+#include "messages/feed.hpp"
 #include "messages/ids.hpp"
 
 namespace sluice {
@@ -100,23 +101,26 @@ struct ddl_notice {
 struct schema_query {
   registration_id registration;
   epoch stream_epoch;
-  table_id table;
+  table_id table; ///< Or `all_tables`.
   timestamp at;
+  feed_rules span{{}, {}}; ///< Of `all_tables`.
 
   friend bool operator==(const schema_query&, const schema_query&) = default;
-  auto fields() { return std::tie(registration, stream_epoch, table, at); }
+  auto fields() {
+    return std::tie(registration, stream_epoch, table, at, span);
+  }
 };
 
 /// SCHEMA_STORE -> DISPATCHER_SHARD. `failure` is none, unknown_table or
-/// table_deleted.
+/// table_deleted; of `all_tables` always none: those are left out.
 struct schema_answer {
   schema_query query;
-  table_schema schema;
-  std::vector<ddl_event> later; ///< Of that table, ts > query.at, ascending.
+  std::vector<table_schema> schemas; ///< One per table.
+  std::vector<ddl_event> later;      ///< With ts > query.at, ascending.
   errc failure = errc::none;
 
   friend bool operator==(const schema_answer&, const schema_answer&) = default;
-  auto fields() { return std::tie(query, schema, later, failure); }
+  auto fields() { return std::tie(query, schemas, later, failure); }
 };
 
 } // namespace sluice

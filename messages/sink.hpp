@@ -54,9 +54,12 @@ struct write_rows {
   incarnation writer;
   std::uint64_t batch = 0; ///< 1, 2, 3, ... of that writer.
   std::vector<write_item> items;
+  /// A transaction of the source goes on in the next batch: a target that has
+  /// transactions does not commit before it. Never when `feed_order::table`.
+  bool torn = false;
 
   friend bool operator==(const write_rows&, const write_rows&) = default;
-  auto fields() { return std::tie(writer, batch, items); }
+  auto fields() { return std::tie(writer, batch, items, torn); }
 };
 
 /// COLLECTOR_SHARD -> SINK: every row <= ts of every table of the feed was

@@ -117,6 +117,7 @@ CAF_ADD_TYPE_ID(sluice, (sluice::schema_store_actor))
 CAF_ADD_TYPE_ID(sluice, (sluice::acknowledge))
 CAF_ADD_TYPE_ID(sluice, (sluice::note_lost))
 CAF_ADD_TYPE_ID(sluice, (sluice::lost_noted))
+CAF_ADD_TYPE_ID(sluice, (sluice::feed_span))
 
 CAF_END_TYPE_ID_BLOCK(sluice)
 

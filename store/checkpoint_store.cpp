@@ -123,6 +123,20 @@ checkpoint_store::impl::find_feed(std::string_view name) {
 
 status checkpoint_store::impl::load_rules(feed_record& feed) {
   feed.rules = {{}, {}};
+  auto known = false;
+  auto done = db->run(
+    "SELECT ordering FROM feeds WHERE id = ?1",
+    [&](auto& x) { x.bind_unsigned(1, feed.id.value); },
+    [&](auto& row) {
+      feed.rules.order = static_cast<feed_order>(row.integer(0));
+      known = feed.rules.order == feed_order::table
+              || feed.rules.order == feed_order::transaction;
+    });
+  if (done && !known)
+    return fail(errc::log_corrupt,
+                db->path() + ": feed \"" + feed.name + "\" has no order");
+  if (!done)
+    return done;
   return db->run(
     "SELECT excluded, pattern FROM feed_patterns WHERE feed = ?1 "
     "ORDER BY excluded, place",
@@ -246,9 +260,14 @@ expected<feed_record> checkpoint_store::create_feed(std::string_view name,
     return **found;
   if (*found)
     return fail(errc::duplicate_name,
-                "feed '" + std::string{name} + "' has other table rules");
-  auto done = impl_->db->run("INSERT INTO feeds(name) VALUES (?1)",
-                             [&](auto& x) { x.bind_text(1, name); });
+                "feed \"" + std::string{name}
+                  + "\" exists with other tables or another order; use its "
+                    "rules, another name, or remove it first");
+  auto done = impl_->db->run(
+    "INSERT INTO feeds(name, ordering) VALUES (?1, ?2)", [&](auto& x) {
+      x.bind_text(1, name).bind_integer(2,
+                                        static_cast<std::int64_t>(rules.order));
+    });
   auto result = feed_record{{}, std::string{name}, rules};
   result.id = {static_cast<std::uint64_t>(impl_->db->last_insert_id())};
   if (done)

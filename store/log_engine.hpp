@@ -91,8 +91,8 @@ public:
 
   /// The blocks with rows of `table` after `after`, up to block `to`, at
   /// least one piece and then until their rows of that table exceed
-  /// `bytes_max`, or the blocks to read do (1 MiB if that is more). No check
-  /// of floors here.
+  /// `bytes_max`, or the blocks to read do (1 MiB if that is more). With
+  /// `all_tables`: whole blocks. No check of floors here.
   [[nodiscard]] virtual scan_plan plan_scan(table_id table, row_cursor after,
                                             block_index to,
                                             std::uint64_t bytes_max) const = 0;

@@ -37,7 +37,7 @@ void log_index::add(const block_summary& summary, block_ptr block,
     if (stats_.memory_bytes == block->footprint())
       oldest_held_ = index;
   }
-  segment.blocks.push_back({std::move(block), at, resolved});
+  segment.blocks.push_back({std::move(block), at, resolved, summary.last});
   last_cursor_ = summary.last;
   if (summary.complete > 0) {
     state_.complete_to = summary.complete_to;
@@ -152,6 +152,8 @@ row_cursor log_index::appended_to() const noexcept {
 
 scan_plan log_index::plan_scan(table_id table, row_cursor after, block_index to,
                                std::uint64_t bytes_max) const {
+  if (table == all_tables)
+    return plan_whole(after, to, bytes_max);
   auto result = scan_plan{{}, std::min(to, last())};
   auto found = tables_.find(table);
   if (found == tables_.end())
@@ -174,6 +176,36 @@ scan_plan log_index::plan_scan(table_id table, row_cursor after, block_index to,
     }
     bytes = std::min(bytes_max, bytes + entry->bytes);
     result.pieces.push_back(std::move(next));
+  }
+  return result;
+}
+
+// Released segments leave gaps between the indices.
+scan_plan log_index::plan_whole(row_cursor after, block_index to,
+                                std::uint64_t bytes_max) const {
+  auto result = scan_plan{{}, std::min(to, last())};
+  auto behind = [&](const auto& x) { return x.last <= after; };
+  auto segment = std::partition_point(
+    segments_.begin(), segments_.end(), [&](const segment_entry& x) {
+      return !x.blocks.empty() && behind(x.blocks.back());
+    });
+  auto bytes = std::uint64_t{0};
+  for (; segment != segments_.end(); ++segment) {
+    const auto& blocks = segment->blocks;
+    auto block = std::partition_point(blocks.begin(), blocks.end(), behind);
+    for (; block != blocks.end(); ++block) {
+      auto index = block_index{
+        segment->first.value
+        + static_cast<std::uint64_t>(block - blocks.begin())};
+      if (index > to)
+        return result;
+      if (!result.pieces.empty() && bytes + block->at.size > bytes_max) {
+        result.complete_to = index.previous();
+        return result;
+      }
+      bytes += block->at.size;
+      result.pieces.push_back({index, block->block, block->at});
+    }
   }
   return result;
 }

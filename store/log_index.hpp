@@ -118,6 +118,7 @@ private:
     block_ptr block; // null: read it at `at`
     block_location at;
     timestamp resolved;
+    row_cursor last;
   };
   struct segment_entry {
     std::uint64_t number = 0;
@@ -136,6 +137,8 @@ private:
   };
 
   [[nodiscard]] std::size_t find(block_index index) const;
+  [[nodiscard]] scan_plan plan_whole(row_cursor after, block_index to,
+                                     std::uint64_t bytes_max) const;
   void let_go_of_old();
   void forget_held(const held_block& block) noexcept;
   void forget_tables(const segment_entry& from);

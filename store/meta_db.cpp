@@ -15,7 +15,8 @@ namespace {
 constexpr const char* tables = R"(
   CREATE TABLE feeds(
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    name TEXT NOT NULL UNIQUE);
+    name TEXT NOT NULL UNIQUE,
+    ordering INTEGER NOT NULL);
   CREATE TABLE feed_patterns(
     feed INTEGER NOT NULL, excluded INTEGER NOT NULL, place INTEGER NOT NULL,
     pattern TEXT NOT NULL,
@@ -51,7 +52,13 @@ constexpr const char* tables = R"(
     number INTEGER NOT NULL, place INTEGER NOT NULL,
     name TEXT NOT NULL, type TEXT NOT NULL, key_part INTEGER NOT NULL,
     PRIMARY KEY (number, place)) WITHOUT ROWID;
-  PRAGMA user_version = 1;
+  PRAGMA user_version = 2;
+)";
+
+// Feeds knew no order across tables.
+constexpr const char* to_format_2 = R"(
+  ALTER TABLE feeds ADD COLUMN ordering INTEGER NOT NULL DEFAULT 1;
+  PRAGMA user_version = 2;
 )";
 
 // The name of a new directory or file is durable only after this.
@@ -89,7 +96,7 @@ status make_tables(sqlite_db& db) {
                   + ", this program knows " + std::to_string(meta_format));
   if (*version == meta_format)
     return {};
-  if (auto made = db.exec(tables); !made)
+  if (auto made = db.exec(*version == 1 ? to_format_2 : tables); !made)
     return made;
   return guard->commit();
 }

@@ -64,31 +64,19 @@ std::vector<value_view> change::old_key() const {
 
 // -- change_batch -------------------------------------------------------------
 
-change_batch::change_batch(std::vector<write_item> items)
-  : items_{std::make_shared<const std::vector<write_item>>(std::move(items))} {
-  for (const auto& x : *items_)
-    size_ += x.block ? x.count : 0;
-}
-
-change_batch::iterator::iterator(const std::vector<write_item>* items,
-                                 std::size_t item)
-  : items_{items}, item_{item} {
-  skip_empty();
-}
-
-change_batch::iterator& change_batch::iterator::operator++() {
-  if (++row_ == (*items_)[item_].count) {
-    ++item_;
-    row_ = 0;
-    skip_empty();
-  }
-  return *this;
-}
-
-void change_batch::iterator::skip_empty() {
-  auto empty = [](const write_item& x) { return !x.block || x.count == 0; };
-  while (item_ < items_->size() && empty((*items_)[item_]))
-    ++item_;
+change_batch::change_batch(std::vector<write_item> items, feed_order order,
+                           bool torn) {
+  auto rows = std::make_shared<held_rows>();
+  rows->items = std::move(items);
+  rows->torn = torn;
+  if (order == feed_order::transaction)
+    rows->order = commit_order(rows->items);
+  if (rows->order.empty())
+    for (std::uint32_t i = 0; i < rows->items.size(); ++i)
+      for (std::uint32_t k = 0;
+           rows->items[i].block && k < rows->items[i].count; ++k)
+        rows->order.push_back({i, k});
+  rows_ = std::move(rows);
 }
 
 } // namespace sluice

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/sinks/commit_order.hpp"
 #include "messages/errc.hpp"
 #include "messages/row.hpp"
 #include "messages/schema.hpp"
@@ -49,11 +50,15 @@ struct change {
   [[nodiscard]] std::vector<value_view> old_key() const;
 };
 
-/// Some changes, in order; those of a table in the order of their commits.
-/// Cheap to copy; a copy keeps the rows in memory.
+/// Some changes, in the order of the feed: of all tables as they were
+/// committed or, with `feed_order::table`, those of each table. Cheap to copy;
+/// a copy keeps the rows in memory.
 class change_batch {
 public:
-  explicit change_batch(std::vector<write_item> items);
+  /// @param torn A transaction goes on in the next batch.
+  explicit change_batch(std::vector<write_item> items,
+                        feed_order order = feed_order::table,
+                        bool torn = false);
 
   class iterator {
   public:
@@ -64,13 +69,20 @@ public:
     using reference = change;
 
     iterator() = default;
-    iterator(const std::vector<write_item>* items, std::size_t item);
+    iterator(const change_batch* of, std::size_t index)
+      : of_{of}, index_{index} {
+      // nop
+    }
 
     change operator*() const {
-      const auto& x = (*items_)[item_];
-      return {*x.schema, x.block->grouped(x.first + row_)};
+      auto at = of_->rows_->order[index_];
+      const auto& x = of_->rows_->items[at.item];
+      return {*x.schema, x.block->grouped(x.first + at.row)};
     }
-    iterator& operator++();
+    iterator& operator++() {
+      ++index_;
+      return *this;
+    }
     iterator operator++(int) {
       auto result = *this;
       ++*this;
@@ -79,22 +91,29 @@ public:
     friend bool operator==(const iterator&, const iterator&) = default;
 
   private:
-    void skip_empty();
-
-    const std::vector<write_item>* items_ = nullptr;
-    std::size_t item_ = 0;
-    std::uint32_t row_ = 0;
+    const change_batch* of_ = nullptr;
+    std::size_t index_ = 0;
   };
 
-  [[nodiscard]] iterator begin() const { return {items_.get(), 0}; }
-  [[nodiscard]] iterator end() const { return {items_.get(), items_->size()}; }
+  [[nodiscard]] iterator begin() const { return {this, 0}; }
+  [[nodiscard]] iterator end() const { return {this, size()}; }
   /// Number of changes.
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] std::size_t size() const noexcept {
+    return rows_->order.size();
+  }
+  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+  /// Whether the last transaction in it goes on in the next batch: one that
+  /// is larger than a batch, or than the credit. Never with
+  /// `feed_order::table`, which knows no transactions.
+  [[nodiscard]] bool torn() const noexcept { return rows_->torn; }
 
 private:
-  std::shared_ptr<const std::vector<write_item>> items_;
-  std::size_t size_ = 0;
+  struct held_rows {
+    std::vector<write_item> items;
+    std::vector<row_place> order;
+    bool torn = false;
+  };
+  std::shared_ptr<const held_rows> rows_;
 };
 
 /// Says that a batch is done with. Cheap to copy; may be kept and called from

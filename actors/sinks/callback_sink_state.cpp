@@ -25,6 +25,7 @@ callback_sink_state::effects
 callback_sink_state::on_open_sink(const open_sink& x) {
   auto out = on_stop(); // What is acknowledged is not handed over again.
   forget();
+  order_ = x.feed.rules.order;
   out.emplace_back(load_positions{x.feed});
   return out;
 }
@@ -46,7 +47,7 @@ callback_sink_state::effects callback_sink_state::on_write_rows(write_rows x,
   if (!speaks_to_me(x.writer))
     return out;
   auto batch = open_batch{x.batch, 0, {}, {}};
-  auto order = call{{x.writer, x.batch}, {}};
+  auto order = call{{x.writer, x.batch}, {}, order_, x.torn};
   for (auto& item : x.items) {
     batch.positions.push_back(item.after);
     drop_known_rows(item);

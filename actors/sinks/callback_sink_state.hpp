@@ -45,6 +45,8 @@ public:
   struct call {
     acknowledge answer; ///< What its acknowledger sends.
     std::vector<write_item> items;
+    feed_order order = feed_order::table;
+    bool torn = false;
 
     friend bool operator==(const call&, const call&) = default;
   };
@@ -106,6 +108,7 @@ private:
 
   callback_sink_options options_;
   commit_pace_state pace_;
+  feed_order order_ = feed_order::table;
   incarnation writer_;                   // 0: not open, everything is ignored.
   std::map<table_id, row_cursor> known_; // Stored: the dedup barrier.
   std::deque<open_batch> open_;

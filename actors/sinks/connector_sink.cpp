@@ -3,6 +3,8 @@
 #include <exception>
 #include <utility>
 
+#include "actors/sinks/commit_order.hpp"
+
 namespace sluice {
 
 namespace {
@@ -36,14 +38,38 @@ expected<sink_opened> open_target(sink_connector& target,
   });
 }
 
+// Rows of a table that stand together stay together.
+status write_in_order(sink_connector& target,
+                      const std::vector<write_item>& items) {
+  auto order = commit_order(items);
+  if (order.empty())
+    for (std::uint32_t i = 0; i < items.size(); ++i)
+      for (std::uint32_t k = 0; k < items[i].count; ++k)
+        order.push_back({i, k});
+  for (std::size_t i = 0; i < order.size();) {
+    auto at = order[i];
+    auto count = std::uint32_t{0};
+    while (i < order.size() && order[i] == row_place{at.item, at.row + count}) {
+      ++count;
+      ++i;
+    }
+    const auto& x = items[at.item];
+    auto done = target.write({x.schema, x.block, x.first + at.row, count});
+    if (!done)
+      return done;
+  }
+  return {};
+}
+
 status write_items(sink_connector& target,
                    const std::vector<write_item>& items) {
   return guarded(target, [&]() -> status {
-    for (const auto& x : items) {
-      auto done = target.write({x.schema, x.block, x.first, x.count});
-      if (!done)
+    if (target.wants_commit_order())
+      return write_in_order(target, items);
+    for (const auto& x : items)
+      if (auto done = target.write({x.schema, x.block, x.first, x.count});
+          !done)
         return done;
-    }
     return {};
   });
 }

@@ -30,9 +30,14 @@ connector_sink_state::on_write_rows(write_rows x) {
   if (!speaks_to_me(x.writer))
     return {};
   batch_ = x.batch;
+  torn_ = x.torn;
   auto order = write_target{};
   for (auto& item : x.items) {
-    positions_[item.after.table] = item.after;
+    // What comes again after a reset does not take back what is written.
+    auto& position = positions_[item.after.table];
+    auto cursor = std::max(position.cursor, item.after.cursor);
+    position = item.after;
+    position.cursor = cursor;
     if (!item.block || item.count == 0)
       continue; // Only the checkpoint moves.
     rows_ += item.count;
@@ -46,6 +51,8 @@ connector_sink_state::effects connector_sink_state::on_written(const status& x,
   if (!x)
     return fail(x.error());
   auto out = effects{rows_released{writer_, batch_}};
+  if (torn_)
+    return out; // The rest is on its way.
   if (rows_ >= options_.commit_rows_max) {
     auto more = commit();
     out.insert(out.end(), more.begin(), more.end());
@@ -71,7 +78,7 @@ connector_sink_state::on_store_watermark(const store_watermark& x,
 connector_sink_state::effects connector_sink_state::on_tick(duration now) {
   pace_.on_tick(now);
   auto out = effects{};
-  if (!writer_)
+  if (!writer_ || torn_)
     return out;
   if (batch_ != durable_batch_)
     return commit();
@@ -127,6 +134,7 @@ void connector_sink_state::forget() {
   rows_ = 0;
   positions_.clear();
   batch_ = durable_batch_ = 0;
+  torn_ = false;
   asked_watermark_ = stored_watermark_ = {};
 }
 

@@ -90,6 +90,7 @@ private:
   std::uint64_t rows_ = 0;
   std::map<table_id, table_position> positions_;
   std::uint64_t batch_ = 0; // The last one written.
+  bool torn_ = false;       // It ends inside of a source transaction.
   // -- durable
   std::uint64_t durable_batch_ = 0;
   timestamp asked_watermark_; // Above the stored one: still to be stored.

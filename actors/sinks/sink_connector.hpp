@@ -35,6 +35,10 @@ public:
   virtual ~sink_connector() = default;
   /// For messages: what and where, e.g. `sqlite replica.db`.
   [[nodiscard]] virtual std::string describe() const = 0;
+  /// Whether rows of several tables are to come in commit order, in smaller
+  /// pieces, instead of grouped by table. Of use only to a feed whose order
+  /// is `transaction`.
+  [[nodiscard]] virtual bool wants_commit_order() const { return false; }
   /// Connects, becomes the newest incarnation (fence first), then reads the
   /// positions. Called again after every error.
   /// @error sink_unavailable: tried again; others are final.

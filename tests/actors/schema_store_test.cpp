@@ -52,7 +52,7 @@ TEST_CASE_FIXTURE(fixture,
   tell(source, schema_resolved{{40}});
   auto answers = shard.take<schema_answer>();
   REQUIRE(answers.size() == 1);
-  CHECK(answers[0].schema == ddl(7, 1, 20).schema);
+  CHECK(answers[0].schemas == std::vector{ddl(7, 1, 20).schema});
   CHECK(source.take<schema_declared>().size() == 1);
 }
 

@@ -40,6 +40,8 @@ void kill_until(rig& uut, kills& done, int all, int distinct) {
     done.in_recovery += early ? 1 : 0;
     REQUIRE(position >= done.position);
     done.distinct += position > done.position ? 1 : 0;
+    if (!early && position == done.position) // a slow machine, or a busy one
+      latest = std::min(latest * 5 / 4, 5'000);
     done.position = position;
   }
 }
@@ -66,7 +68,7 @@ TEST_CASE("50 SIGKILLs at random moments, and each change is applied once") {
   // Segments come, are closed and go many times meanwhile.
   uut.settings = {"--segment-bytes", "65536"};
   uut.make_databases();
-  uut.start_application(10'000);
+  uut.start_application(8'000);
   auto done = kills{};
   kill_until(uut, done, 50, 40);
   check_all(uut, done);
@@ -81,7 +83,7 @@ TEST_CASE("A kill tears transactions over two partitions, and all is applied") {
   CAPTURE(uut.seed);
   uut.settings = {"--partitions", "2"};
   uut.make_databases();
-  uut.start_application(10'000);
+  uut.start_application(3'000);
   auto done = kills{};
   kill_until(uut, done, 10, 6);
   check_all(uut, done);
@@ -105,7 +107,7 @@ TEST_CASE("SIGTERM stops in order, and nothing is applied twice after it") {
     uut.settings = {"--partitions", "2"};
   }
   uut.make_databases();
-  uut.start_application(10'000);
+  uut.start_application(3'000);
   auto before = uut.position();
   for (auto i = 0; i < 6; ++i) {
     uut.start();

@@ -65,7 +65,7 @@ TEST_CASE_FIXTURE(serving_side,
   append({60, 80}, 100, 2);
   add(0);
   reset(1, 0);
-  CHECK(take_handshake()->schema.version == schema_version{1});
+  CHECK(take_handshake()->schemas[0].version == schema_version{1});
   CHECK(rows(1) == rows_at{20, 40, 60, 80});
   CHECK(collector.take<schema_change>().size() == 1);
   beat(1, 100);
@@ -77,8 +77,8 @@ TEST_CASE_FIXTURE(serving_side,
   auto hello = take_handshake();
   REQUIRE(hello);
   CHECK(hello->lower_bound == timestamp{100});
-  CHECK(hello->schema.version == schema_version{2}); // valid at L
-  CHECK(rows(2) == rows_at{120});                    // nothing lost
+  CHECK(hello->schemas[0].version == schema_version{2}); // valid at L
+  CHECK(rows(2) == rows_at{120});                        // nothing lost
   CHECK(status().out_of_range == 0);
   auto record = resets().back();
   CHECK(record.requested == timestamp{99});

@@ -50,7 +50,7 @@ struct serving_side : deterministic {
     tell(source, schemas, declare_schema{ddl(7, 1, 0), {1}});
     tell(source, store, attach_source{{1}});
     auto feeds = feeds_loaded{};
-    feeds.feeds.push_back({feed, "f", {}});
+    feeds.feeds.push_back({feed, "f", per_table()});
     feeds.tables.push_back({table, "t7", {1}, {0}});
     send(store, feeds);
     tell(collector, hub, open_channel{channel, {1}});

@@ -147,12 +147,13 @@ struct whole_path : deterministic {
       parts.start_partition(store, {}, engines[i], "");
     }
     auto feeds = feeds_loaded{};
-    feeds.feeds.push_back({feed, "f", {}});
+    feeds.feeds.push_back({feed, "f", per_table()});
     if (how.keeps_all)
       feeds.feeds.push_back({{2}, "archive", {}});
     parts.tell_stores(feeds);
     parts.start_source({}, upstream, make_memory_journal());
-    parts.start_sink({feed, "f", {}}, connector_sink_options{}, target);
+    parts.start_sink({feed, "f", per_table()}, connector_sink_options{},
+                     target);
     pass(1'000);
   }
   ~whole_path() {

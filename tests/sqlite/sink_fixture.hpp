@@ -105,7 +105,7 @@ inline table_position position(std::uint64_t table, std::uint64_t ts) {
 }
 
 inline feed_record feed(std::uint64_t id = 1, std::string name = "shop") {
-  return {{id}, std::move(name), {}};
+  return {{id}, std::move(name), {{"*"}, {}, feed_order::table}};
 }
 
 /// A replica's file and a sink that writes it.

@@ -22,7 +22,7 @@ struct fixture {
   uut_type uut{callback_sink_options{50ms, 4, 100ms}};
 
   fixture() {
-    auto feed = feed_record{{1}, "f", {}};
+    auto feed = feed_record{{1}, "f", {{"*"}, {}, feed_order::table}};
     REQUIRE(uut.on_open_sink({feed})
             == effects{uut_type::load_positions{feed}});
     auto opened = sink_opened{me, {position(1, 10, 10)}, {10}};

@@ -20,7 +20,7 @@ struct collector_fixture {
   static constexpr auto writer = incarnation{3};
 
   collector_fixture() {
-    keep(uut.on_subscribe({{feed, "f", {}}}));
+    keep(uut.on_subscribe({{feed, "f", per_table()}}));
     keep(uut.on_tables({feed, {info(7)}}, now));
   }
   static table_info info(std::uint64_t table, std::uint64_t created = 0) {
@@ -56,9 +56,12 @@ struct collector_fixture {
       asked = x.entries.back();
   }
   void shake(std::uint64_t lower) {
-    keep(uut.on_handshake(
-      {mark(), asked.stream, asked.stream_epoch, {lower}, ddl(7, 1, 0).schema},
-      now));
+    keep(uut.on_handshake({mark(),
+                           asked.stream,
+                           asked.stream_epoch,
+                           {lower},
+                           {ddl(7, 1, 0).schema}},
+                          now));
   }
   void send(std::uint64_t first_seq, const block_ptr& block,
             std::uint64_t complete_to, epoch of = {}) {

@@ -61,7 +61,7 @@ TEST_CASE("many rows durable are a heartbeat before its time") {
   auto options = collector_shard_options{};
   options.heartbeat_rows = 2;
   all.uut = collector_shard_state{options};
-  all.keep(all.uut.on_subscribe({{all.feed, "f", {}}}));
+  all.keep(all.uut.on_subscribe({{all.feed, "f", per_table()}}));
   all.keep(all.uut.on_tables({all.feed, {all.info(7)}}, all.now));
   all.start();
   all.send(2, block_of({{7, 40}, {7, 60}}), 59);

@@ -194,3 +194,37 @@ TEST_CASE_FIXTURE(fixture, "connector sink says why a commit failed") {
         == effects{sink_failed{me, fenced, true}});
   CHECK(uut.on_write_rows({me, 2, {item(1, {12})}}).empty());
 }
+
+// -- the order of transactions ------------------------------------------------
+
+TEST_CASE_FIXTURE(fixture, "connector sink commits no part of a transaction") {
+  auto torn = write_rows{me, 1, {item(1, {11, 12, 13, 14, 15})}, true};
+  static_cast<void>(uut.on_write_rows(torn));
+  // Held by the target's transaction: its credit is free, it is not durable.
+  CHECK(uut.on_written({}, 1s) == effects{rows_released{me, 1}});
+  CHECK(tick(2s).empty());
+  static_cast<void>(uut.on_store_watermark({me, {12}}, 2s));
+  CHECK(tick(3s).empty());
+  auto out = write(2, {item(1, {16})}, 3s);
+  REQUIRE(!out.empty());
+  REQUIRE(std::holds_alternative<commit_target>(out.back()));
+  CHECK(std::get<commit_target>(out.back()).low_watermark == timestamp{12});
+}
+
+TEST_CASE_FIXTURE(fixture, "connector sink commits when the rest has no rows") {
+  static_cast<void>(uut.on_write_rows({me, 1, {item(1, {11})}, true}));
+  static_cast<void>(uut.on_written({}, 1s));
+  auto out = write(2, {});
+  CHECK(out == effects{rows_released{me, 2}, tick_after{0s}});
+  CHECK(tick() == effects{commit_target{{position(1, 11, 11)}, {}}});
+}
+
+TEST_CASE_FIXTURE(fixture, "connector sink takes no position back") {
+  static_cast<void>(write(1, {item(1, {11, 12})}));
+  static_cast<void>(write(2, {item(1, {11})})); // again, after a reset
+  auto out = tick();
+  REQUIRE(out.size() == 1);
+  auto order = std::get<commit_target>(out[0]);
+  REQUIRE(order.positions.size() == 1);
+  CHECK(order.positions[0].cursor.commit_ts == timestamp{12});
+}

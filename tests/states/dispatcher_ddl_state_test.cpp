@@ -18,8 +18,8 @@ struct fixture {
   void reset(std::uint64_t next, std::vector<ddl_event> later = {}) {
     auto query = uut.on_reset({next}, {20});
     REQUIRE(query);
-    auto answer = schema_answer{*query, ddl(7, 1, 0).schema, std::move(later),
-                                errc::none};
+    auto answer = schema_answer{
+      *query, {ddl(7, 1, 0).schema}, std::move(later), errc::none};
     auto outcome = uut.on_schema(answer);
     REQUIRE(std::holds_alternative<dispatcher_state::started>(outcome));
   }
@@ -59,13 +59,13 @@ TEST_CASE_FIXTURE(fixture, "a DDL that comes twice is sent once") {
 
 TEST_CASE_FIXTURE(fixture, "rows of a newer version wait for their DDL") {
   reset(1);
-  CHECK_FALSE(uut.waits_for_ddl({1}));
-  CHECK(uut.waits_for_ddl({2}));
+  CHECK_FALSE(uut.waits_for_ddl({7}, {1}));
+  CHECK(uut.waits_for_ddl({7}, {2}));
   uut.on_ddl(ddl(7, 2, 50));
-  CHECK(uut.waits_for_ddl({2})); // until it is sent
+  CHECK(uut.waits_for_ddl({7}, {2})); // until it is sent
   static_cast<void>(uut.send_ddl(stream));
-  CHECK_FALSE(uut.waits_for_ddl({2}));
-  CHECK(uut.waits_for_ddl({3}));
+  CHECK_FALSE(uut.waits_for_ddl({7}, {2}));
+  CHECK(uut.waits_for_ddl({7}, {3}));
 }
 
 TEST_CASE_FIXTURE(fixture, "DDL after L come with the schema of the reset") {

@@ -22,7 +22,7 @@ registration who(std::uint64_t start) {
 
 schema_answer schema_at(const schema_query& asked, std::uint64_t version = 1,
                         std::vector<ddl_event> later = {}) {
-  return {asked, ddl(7, version, 0).schema, std::move(later), errc::none};
+  return {asked, {ddl(7, version, 0).schema}, std::move(later), errc::none};
 }
 
 struct fixture {
@@ -92,7 +92,7 @@ TEST_CASE_FIXTURE(fixture,
   auto* begun = std::get_if<dispatcher_state::started>(&outcome);
   REQUIRE(begun != nullptr);
   CHECK(begun->lower_bound == timestamp{60});
-  CHECK(begun->schema == ddl(7, 1, 0).schema);
+  CHECK(begun->schemas == std::vector{ddl(7, 1, 0).schema});
   CHECK(begun->record.requested == timestamp{59});
   CHECK(begun->record.lower_bound == timestamp{60});
   CHECK(uut.checkpoint() == timestamp{60});

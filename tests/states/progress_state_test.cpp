@@ -20,7 +20,8 @@ struct fixture {
                        std::uint64_t cursor, std::uint64_t checkpoint) {
     auto count = static_cast<std::uint32_t>(block->rows());
     return uut.on_accepted(batch, {{}, {}, {}, block, 0, count, {}},
-                           position(cursor, checkpoint));
+                           position(cursor, checkpoint),
+                           block->first_cursor().commit_ts.previous());
   }
   std::uint64_t report(std::uint64_t low, std::uint64_t accepted) {
     return uut.report({low}, {accepted}).value;

@@ -122,13 +122,13 @@ TEST_CASE("tables of earlier runs are announced at once and when declared") {
 
 TEST_CASE("a query gets the version valid then and the later ones") {
   auto uut = with_history();
-  CHECK(ask(uut, 7, 15)[0].message.schema.version == schema_version{1});
+  CHECK(ask(uut, 7, 15)[0].message.schemas[0].version == schema_version{1});
   CHECK(ask(uut, 7, 15)[0].message.later
         == std::vector<ddl_event>{ddl(7, 2, 20)});
-  CHECK(ask(uut, 7, 20)[0].message.schema.version == schema_version{2});
+  CHECK(ask(uut, 7, 20)[0].message.schemas[0].version == schema_version{2});
   CHECK(ask(uut, 7, 20)[0].message.later.empty());
   // No row is before the first version: it serves for what is earlier.
-  CHECK(ask(uut, 7, 9)[0].message.schema.version == schema_version{1});
+  CHECK(ask(uut, 7, 9)[0].message.schemas[0].version == schema_version{1});
   CHECK(ask(uut, 7, 9)[0].message.later
         == std::vector<ddl_event>{ddl(7, 2, 20)});
 }
@@ -170,6 +170,27 @@ TEST_CASE("a table that comes back is served from its coming back") {
   CHECK(at(50).failure == errc::table_deleted);
   (void) uut.on_declare(0, {ddl(7, 2, 60), {1}}, errc::none);
   CHECK(at(50).failure == errc::none);
-  CHECK(at(50).schema.version == schema_version{2});
+  CHECK(at(50).schemas[0].version == schema_version{2});
   CHECK(at(20).later.size() == 2);
+}
+
+TEST_CASE("a query for all tables gets those that the feed wants") {
+  auto uut = schema_store_state{};
+  static_cast<void>(uut.on_declare(0, {ddl(7, 1, 10), {1}}, errc::none));
+  static_cast<void>(uut.on_declare(0, {ddl(7, 2, 60), {1}}, errc::none));
+  static_cast<void>(uut.on_declare(0, {ddl(8, 1, 10), {1}}, errc::none));
+  static_cast<void>(uut.on_declare(0, {ddl(8, 2, 50), {1}}, errc::none));
+  static_cast<void>(uut.on_declare(0, {ddl(9, 1, 10), {1}}, errc::none));
+  static_cast<void>(uut.on_resolved({{90}}));
+  auto name = [](std::uint64_t t) { return ddl(t, 1, 0).schema.name; };
+  auto query = schema_query{{}, {}, all_tables, {20}, {{name(7), name(8)}, {}}};
+  auto out = uut.on_query(3, query);
+  REQUIRE(out.size() == 1);
+  auto& answer = std::get<to_shard<schema_answer>>(out[0]).message;
+  CHECK(answer.failure == errc::none);
+  REQUIRE(answer.schemas.size() == 2);
+  CHECK(answer.schemas[0] == ddl(7, 1, 10).schema);
+  CHECK(answer.schemas[1] == ddl(8, 1, 10).schema);
+  // Of all tables, in the order of their ts.
+  CHECK(answer.later == std::vector{ddl(8, 2, 50), ddl(7, 2, 60)});
 }

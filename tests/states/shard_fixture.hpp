@@ -98,7 +98,7 @@ struct shard_fixture {
   void answer(const schema_query& x, std::vector<ddl_event> later = {},
               errc failure = errc::none) {
     auto schema = ddl(x.table.value, 1, 0).schema;
-    keep(uut.on_schema_answer({x, schema, std::move(later), failure}), true);
+    keep(uut.on_schema_answer({x, {schema}, std::move(later), failure}), true);
   }
 
   /// Registered, reset to `start`, scanned and in sync.

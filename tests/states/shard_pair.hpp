@@ -65,18 +65,23 @@ inline table_schema schema_of(std::uint64_t table, std::uint64_t version,
 class shard_pair {
 public:
   static constexpr feed_id feed{1};
+  /// A table that the feed does not want.
+  static constexpr std::uint64_t foreign = 1'000;
   /// One row, or one block pinned whole, may pass over the credit.
   static constexpr std::uint64_t oversized = 8'192;
 
   explicit shard_pair(std::uint64_t seed, std::uint64_t tables,
-                      std::uint64_t credit, std::uint64_t window)
-    : dice_{seed}, shard_{shard_options(window)}, collector_{options(credit)},
-      pinned_max_{credit + oversized} {
+                      std::uint64_t credit, std::uint64_t window,
+                      feed_order order = feed_order::table)
+    : dice_{seed}, order_{order}, shard_{shard_options(window)},
+      collector_{options(credit)}, pinned_max_{credit + oversized} {
     for (std::uint64_t t = 1; t <= tables; ++t) {
       ddl_[t].push_back({schema_of(t, 1, 0), {0}, false});
       infos_.push_back({{t}, "t" + std::to_string(t), {1}, {0}});
     }
-    up(collector_.on_subscribe({{feed, "f", {}}}));
+    if (whole())
+      naive_.reset(); // it knows streams of one table
+    up(collector_.on_subscribe({{feed, "f", {{"t*"}, {}, order_}}}));
     up(collector_.on_tables({feed, infos_}, now_));
     open_sink_now();
     down(shard_.on_schema_resolved({resolved_}));
@@ -91,24 +96,45 @@ public:
     for (std::uint64_t i = 0; i < rows; ++i) {
       if (i == 0 || dice_.percent(60))
         ++ts_;
-      auto table = 1 + dice_.roll(infos_.size());
       auto start = next_start_++;
       auto cursor = row_cursor{{ts_}, {start}, 0};
+      torn_ = true;
+      if (whole() && dice_.percent(20)) {
+        add_row(builder, foreign, cursor);
+        if (dice_.percent(30))
+          end(builder);
+        continue;
+      }
+      auto table = 1 + dice_.roll(infos_.size());
       add_row(builder, table, cursor, ddl_[table].back().schema.version.value,
               8 + dice_.roll(60));
       rows_[table].push_back(cursor);
+      all_rows_.push_back(cursor);
+      if (whole() && dice_.percent(30))
+        end(builder);
     }
-    builder.end();
+    if (!whole() || dice_.percent(70))
+      end(builder);
     log_.push_back({{log_.size() + 1}, builder.finish()});
     if (dice_.percent(70))
       resolve();
   }
+  /// The transaction of the last row is complete.
+  void end(row_block_builder& block) {
+    block.end();
+    torn_ = false;
+    ends_.insert(all_rows_.size());
+  }
   void resolve() {
+    if (torn_)
+      return;
     resolved_ = {ts_};
     ++ts_;
     down(shard_.on_schema_resolved({resolved_}));
   }
   void add_ddl(std::uint64_t table) {
+    if (torn_)
+      return;
     resolve(); // a DDL stands alone at its ts
     auto version = ddl_[table].back().schema.version.value + 1;
     auto event = ddl_event{schema_of(table, version, ts_), {ts_}, false};
@@ -116,11 +142,26 @@ public:
     down(shard_.on_ddl({event}));
     ++ts_;
   }
+  /// A table that the feed wants comes into being.
+  void create_table() {
+    if (torn_ || !whole())
+      return;
+    resolve();
+    auto t = infos_.size() + 1;
+    auto event = ddl_event{schema_of(t, 1, ts_), {ts_}, false};
+    ddl_[t].push_back(event);
+    infos_.push_back({{t}, "t" + std::to_string(t), {1}, {ts_}});
+    down(shard_.on_ddl({event}));
+    ++ts_;
+  }
   void progress_now() {
-    auto message = progress{{1}, {}, {log_.size()}, resolved_};
-    for (auto i = announced_; i < log_.size(); ++i)
+    auto closed = log_.size();
+    while (closed > announced_ && !log_[closed - 1].block->closed())
+      --closed;
+    auto message = progress{{1}, {}, {closed}, resolved_};
+    for (auto i = announced_; i < closed; ++i)
       message.blocks.push_back(log_[i]);
-    announced_ = log_.size();
+    announced_ = closed;
     down(shard_.on_progress(message));
   }
   void tick(std::chrono::milliseconds by) {
@@ -146,7 +187,7 @@ public:
     low_ = backup_.low;
     durable_ = backup_.durable;
     for (const auto& info : infos_)
-      if (const auto* stream = collector_.find(feed, info.table))
+      if (const auto* stream = collector_.find(feed, stream_of(info)))
         before_restore_.insert(stream->who().id);
   }
   /// One queued message is handled. @returns false if there is none.
@@ -189,6 +230,9 @@ public:
     return true;
   }
   void settle() {
+    while (torn_)
+      append(1);
+    resolve();
     progress_now();
     for (int round = 0; round < 400; ++round) {
       for (int n = 0; n < 10'000 && step(); ++n)
@@ -204,10 +248,10 @@ public:
   void check() {
     for (const auto& info : infos_) {
       auto t = info.table.value;
-      const auto* stream = collector_.find(feed, info.table);
+      const auto* stream = collector_.find(feed, stream_of(info));
       if (stream == nullptr)
         continue;
-      auto effective = collector_.effective_resolved(feed, info.table);
+      auto effective = collector_.effective_resolved(feed, stream_of(info));
       // Nothing <= the effective resolved is missing.
       auto wanted = std::upper_bound(rows_[t].begin(), rows_[t].end(),
                                      row_cursor::end_of(effective))
@@ -252,14 +296,14 @@ public:
       auto t = info.table.value;
       CAPTURE(t);
       REQUIRE(durable_[t] == rows_[t].size());
-      CHECK(collector_.effective_resolved(feed, info.table).value
+      CHECK(collector_.effective_resolved(feed, stream_of(info)).value
             == resolved_.value);
-      const auto* stream = collector_.find(feed, info.table);
+      const auto* stream = collector_.find(feed, stream_of(info));
       REQUIRE(stream != nullptr);
       CHECK(shard_.checkpoint_of(stream->who().id).value == resolved_.value);
       if (naive_)
         naive_->check_settled(stream->who().id, resolved_);
-      CHECK(stream->schema()->version == ddl_[t].back().schema.version);
+      CHECK(stream->schema({t})->version == ddl_[t].back().schema.version);
     }
     CHECK(collector_.pinned_bytes() == 0);
   }
@@ -275,6 +319,10 @@ public:
   bool keeps_all = false; // the log never lets go
 
 private:
+  [[nodiscard]] bool whole() const { return order_ == feed_order::transaction; }
+  [[nodiscard]] table_id stream_of(const table_info& x) const {
+    return whole() ? all_tables : x.table;
+  }
   using down_message =
     std::variant<ready, refused, unknown_registration, handshake, delivery,
                  schema_change, watermark, digest>;
@@ -401,7 +449,23 @@ private:
           ++accepted_[t];
         }
       }
+      if (whole())
+        REQUIRE((rows->torn || ends_.contains(prefix(accepted_))));
     }
+  }
+  // How many rows that is, which must be the first ones of the log.
+  [[nodiscard]] std::size_t
+  prefix(const std::map<std::uint64_t, std::size_t>& counts) const {
+    auto result = std::size_t{0};
+    auto last = row_cursor{};
+    for (const auto& [t, n] : counts) {
+      result += n;
+      if (n > 0)
+        last = std::max(last, rows_.at(t)[n - 1]);
+    }
+    if (result > 0)
+      REQUIRE(all_rows_[result - 1] == last);
+    return result;
   }
   void deliver_up() {
     if (lost(to_shard_))
@@ -432,6 +496,9 @@ private:
     for (const auto& entry : request.entries) {
       auto result = scan_result{entry, {}, request.to, errc::none, {}, {}};
       auto floor = floors_[entry.table.value];
+      if (entry.table == all_tables)
+        for (const auto& [t, x] : floors_)
+          floor = std::max(floor, x);
       if (entry.after < row_cursor::end_of(floor)) {
         ++out_of_range_;
         result.failure = errc::out_of_range;
@@ -448,6 +515,18 @@ private:
     for (const auto& x : log_) {
       if (x.index > to)
         break;
+      if (entry.table == all_tables) {
+        if (x.block->last_cursor() <= entry.after)
+          continue;
+        if (bytes > entry.bytes_max) {
+          result.complete_to = x.index.previous();
+          return;
+        }
+        auto count = static_cast<std::uint32_t>(x.block->rows());
+        result.rows.push_back({x.block, 0, count});
+        bytes += x.block->footprint();
+        continue;
+      }
       for (const auto& run : x.block->runs()) {
         if (run.table != entry.table || run.last_cursor <= entry.after)
           continue;
@@ -470,12 +549,21 @@ private:
       return; // waits, as the schema store's promise does
     queries_.pop_front();
     auto answer = schema_answer{query, {}, {}, errc::none};
-    for (const auto& event : ddl_[query.table.value]) {
-      if (event.ts <= query.at)
-        answer.schema = event.schema;
-      else
-        answer.later.push_back(event);
+    for (const auto& [t, events] : ddl_) {
+      if (query.table != all_tables && t != query.table.value)
+        continue;
+      auto schema = table_schema{};
+      for (const auto& event : events) {
+        if (event.ts <= query.at)
+          schema = event.schema;
+        else
+          answer.later.push_back(event);
+      }
+      if (schema.version)
+        answer.schemas.push_back(schema);
     }
+    std::stable_sort(answer.later.begin(), answer.later.end(),
+                     [](const auto& x, const auto& y) { return x.ts < y.ts; });
     down(shard_.on_schema_answer(answer));
   }
   void sink_takes() {
@@ -485,7 +573,8 @@ private:
       if (rows->writer != writer_)
         return;
       written_.push_back(*rows);
-      if (dice_.percent(50))
+      // What is in an open transaction is held by the target.
+      if (rows->torn || dice_.percent(50))
         up(collector_.on_released(feed, {writer_, rows->batch}));
     } else if (auto* mark = std::get_if<store_watermark>(&x.message)) {
       if (mark->writer == writer_)
@@ -497,17 +586,20 @@ private:
     }
   }
   void sink_commits() {
-    if (hold_commits || !writer_)
+    if (hold_commits || !writer_ || (!written_.empty() && written_.back().torn))
       return;
     auto batch = std::uint64_t{0};
     for (const auto& rows : written_) {
       batch = rows.batch;
       for (const auto& item : rows.items) {
         positions_[item.after.table.value] = item.after;
-        durable_[item.after.table.value] += item.count;
+        if (item.count > 0)
+          durable_[item.block->grouped(item.first).table().value] += item.count;
       }
     }
     written_.clear();
+    if (whole()) // no part of a transaction
+      REQUIRE(ends_.contains(prefix(durable_)));
     low_ = std::max(low_, asked_low_);
     if (batch == 0)
       batch = last_batch_;
@@ -545,6 +637,7 @@ private:
   }
 
   dice dice_;
+  feed_order order_;
   dispatcher_shard_state shard_;
   collector_shard_state collector_;
   std::chrono::milliseconds now_{0};
@@ -553,6 +646,9 @@ private:
   std::vector<table_info> infos_;
   std::map<std::uint64_t, std::vector<ddl_event>> ddl_;
   std::map<std::uint64_t, std::vector<row_cursor>> rows_;
+  std::vector<row_cursor> all_rows_; // of all tables
+  std::set<std::size_t> ends_{0};    // rows after which no transaction is open
+  bool torn_ = false;
   std::vector<indexed_block> log_;
   std::size_t announced_ = 0;
   std::uint64_t ts_ = 1;

@@ -14,11 +14,12 @@ struct schedule {
   int loss_percent = 0;
   bool sink_fails = false;
   bool restores = false; // the sink, from older copies of itself
+  feed_order order = feed_order::table;
 };
 
 std::size_t run(std::uint64_t seed, const schedule& how) {
   CAPTURE(seed);
-  auto pair = shard_pair{seed, how.tables, how.credit, how.window};
+  auto pair = shard_pair{seed, how.tables, how.credit, how.window, how.order};
   auto luck = dice{seed ^ 0xABCDEF};
   pair.loss_percent = how.loss_percent;
   pair.keeps_all = how.restores;
@@ -38,6 +39,8 @@ std::size_t run(std::uint64_t seed, const schedule& how) {
       case 5:
         if (luck.percent(20))
           pair.add_ddl(1 + luck.roll(how.tables));
+        else if (luck.percent(10))
+          pair.create_table();
         break;
       case 6:
         if (how.sink_fails && luck.percent(20))
@@ -87,4 +90,37 @@ TEST_CASE("every schedule on a lossy link converges") {
 TEST_CASE("every schedule with restored copies of a sink delivers each row") {
   for (std::uint64_t seed = 1; seed <= 150; ++seed)
     run(seed, {.sink_fails = true, .restores = true});
+}
+
+// -- the order of transactions ------------------------------------------------
+
+TEST_CASE("every schedule delivers the log's transactions in its order") {
+  for (std::uint64_t seed = 1; seed <= 150; ++seed)
+    run(seed, {.order = feed_order::transaction});
+}
+
+TEST_CASE("every schedule with little credit commits no part of one") {
+  for (std::uint64_t seed = 1; seed <= 100; ++seed)
+    run(seed, {.credit = 200, .window = 1, .order = feed_order::transaction});
+}
+
+TEST_CASE("every schedule with a failing sink commits no part of one") {
+  for (std::uint64_t seed = 1; seed <= 150; ++seed)
+    run(seed, {.sink_fails = true, .order = feed_order::transaction});
+}
+
+TEST_CASE("every schedule on a lossy link commits no part of one") {
+  auto resets = std::size_t{0};
+  for (std::uint64_t seed = 1; seed <= 150; ++seed)
+    resets += run(seed, {.loss_percent = 10,
+                         .sink_fails = true,
+                         .order = feed_order::transaction});
+  CHECK(resets > 300);
+}
+
+TEST_CASE("every schedule with restored copies commits no part of one") {
+  for (std::uint64_t seed = 1; seed <= 150; ++seed)
+    run(
+      seed,
+      {.sink_fails = true, .restores = true, .order = feed_order::transaction});
 }

@@ -21,7 +21,7 @@ struct fixture {
 
   verdict shake(std::uint64_t of, std::uint64_t lower,
                 std::uint64_t latched = 20) {
-    return uut.on_handshake({{}, at_slot, {of}, {lower}, ddl(7, 1, 0).schema},
+    return uut.on_handshake({{}, at_slot, {of}, {lower}, {ddl(7, 1, 0).schema}},
                             {latched});
   }
   // RESET to 20 and its handshake.
@@ -90,7 +90,7 @@ TEST_CASE_FIXTURE(fixture, "rows, DDL and promises that skip one are a gap") {
   CHECK(uut.last_seq() == sequence{1});
   CHECK(uut.effective_resolved({0}) == timestamp{20});
   CHECK(uut.barrier() == row_cursor{});
-  CHECK(uut.schema()->version == schema_version{1});
+  CHECK(uut.schema({7})->version == schema_version{1});
 }
 
 TEST_CASE_FIXTURE(fixture, "a message that comes twice is a gap, not a row") {
@@ -150,7 +150,7 @@ TEST_CASE_FIXTURE(fixture, "rows of a commit_ts that was cut are told apart") {
 TEST_CASE_FIXTURE(fixture, "rows are never decoded with another schema") {
   start();
   CHECK(alter(1, 2, 2) == verdict::accepted);
-  CHECK(uut.schema()->version == schema_version{2});
+  CHECK(uut.schema({7})->version == schema_version{2});
   CHECK(item(1, 3, block_of({{7, 60}}), 59) == verdict::gap); // version 1
 }
 

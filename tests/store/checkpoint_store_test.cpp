@@ -190,13 +190,46 @@ TEST_CASE("positions do not go back and go with their feed") {
         == errc::sink_fenced);
 }
 
+TEST_CASE("a feed keeps the order it was made with") {
+  auto directory = temporary_directory{};
+  {
+    auto uut = open(directory);
+    REQUIRE(uut.create_feed("a", {}).has_value());
+    auto by_table = feed_rules{{"*"}, {}, feed_order::table};
+    REQUIRE(uut.create_feed("b", by_table).has_value());
+    CHECK_FALSE(uut.create_feed("a", by_table).has_value());
+  }
+  auto uut = open(directory);
+  CHECK(uut.feeds()->at(0).rules.order == feed_order::transaction);
+  CHECK(uut.feeds()->at(1).rules.order == feed_order::table);
+}
+
+TEST_CASE("a meta.db of format 1 has feeds in the order of tables") {
+  auto directory = temporary_directory{};
+  {
+    auto uut = open(directory);
+    REQUIRE(uut.create_feed("a", {}).has_value());
+  }
+  {
+    auto db = sqlite_db::open(directory.file("meta/meta.db"));
+    REQUIRE(db.has_value());
+    REQUIRE((*db)
+              ->exec("ALTER TABLE feeds DROP COLUMN ordering;"
+                     "PRAGMA user_version = 1")
+              .has_value());
+  }
+  auto uut = open(directory);
+  REQUIRE(uut.feeds().has_value());
+  CHECK(uut.feeds()->at(0).rules.order == feed_order::table);
+}
+
 TEST_CASE("a newer meta.db is refused and not touched") {
   auto directory = temporary_directory{};
   (void) open(directory);
   {
     auto db = sqlite_db::open(directory.file("meta/meta.db"));
     REQUIRE(db.has_value());
-    REQUIRE((*db)->exec("PRAGMA user_version = 2").has_value());
+    REQUIRE((*db)->exec("PRAGMA user_version = 3").has_value());
   }
   auto result = checkpoint_store::open(directory.file("meta"));
   REQUIRE_FALSE(result.has_value());

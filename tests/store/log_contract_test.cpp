@@ -355,6 +355,34 @@ TEST_CASE("tables between which rows are released leave gaps that scans skip") {
   });
 }
 
+TEST_CASE("a plan for all tables has every block behind the cursor") {
+  with_each_engine([](log_engine& log) {
+    for (std::uint64_t i = 1; i <= 30; ++i)
+      put(log, {{i % 3, 10 * i, true, std::string(300, 'a')}});
+    REQUIRE(sync(log).has_value());
+    auto indices = [](const scan_plan& plan) {
+      auto result = std::vector<std::uint64_t>{};
+      for (const auto& x : plan.pieces)
+        result.push_back(x.index.value);
+      return result;
+    };
+    auto all = log.plan_scan(all_tables, cursor(270), {30}, 1U << 20);
+    CHECK(indices(all) == std::vector<std::uint64_t>{28, 29, 30});
+    CHECK(all.complete_to == block_index{30});
+    auto few = log.plan_scan(all_tables, cursor(270), {29}, 1);
+    CHECK(indices(few) == std::vector<std::uint64_t>{28});
+    CHECK(few.complete_to == block_index{28});
+    CHECK(log.plan_scan(all_tables, cursor(300), {30}, 1).pieces.empty());
+    // What is gone leaves a gap, which is passed over.
+    auto gone = log.release([](table_id table) {
+      return table.value == 1 ? timestamp{999} : timestamp{0};
+    });
+    auto rest = log.plan_scan(all_tables, {}, {30}, 1U << 20);
+    CHECK(rest.pieces.size() == 30 - gone.size());
+    CHECK(rest.complete_to == block_index{30});
+  });
+}
+
 TEST_CASE("a read of a removed segment answers out_of_range") {
   with_each_engine([](log_engine& log) {
     for (std::uint64_t i = 1; i <= 5; ++i)

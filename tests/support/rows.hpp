@@ -11,6 +11,11 @@
 /// Blocks and schemas with numbers that are easy to read.
 namespace sluice::test {
 
+/// All tables, each in its own order.
+inline feed_rules per_table() {
+  return {{"*"}, {}, feed_order::table};
+}
+
 /// A row of table `table`, committed at `ts`; or an end mark.
 struct sample {
   std::uint64_t table = 0; ///< 0: an end mark.

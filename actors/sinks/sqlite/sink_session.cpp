@@ -60,7 +60,9 @@ std::uint32_t first_new(const sink_rows& rows, const row_cursor& barrier) {
 sink_session::sink_session(std::unique_ptr<sqlite_db> db,
                            const feed_record& feed,
                            const sqlite_sink_options& options)
-  : options_{options}, db_{std::move(db)}, progress_{*db_, feed} {
+  : options_{options}, order_{feed.rules.order}, db_{std::move(db)}, progress_{
+                                                                       *db_,
+                                                                       feed} {
   // nop
 }
 
@@ -102,7 +104,13 @@ status sink_session::write(const sink_rows& rows) {
   auto table = rows.schema->table;
   auto& reached =
     reached_.try_emplace(table, table_position{table, {}, {}}).first->second;
-  auto first = first_new(rows, reached.cursor);
+  // All tables share the position that is stored; between two commits their
+  // rows come table by table.
+  auto shared = reached_.find(all_tables);
+  auto barrier = shared == reached_.end()
+                   ? reached.cursor
+                   : std::max(reached.cursor, shared->second.cursor);
+  auto first = first_new(rows, barrier);
   auto end = rows.first + rows.count;
   if (first == end)
     return {};
@@ -115,7 +123,8 @@ status sink_session::write(const sink_rows& rows) {
   if (auto done = (*writer)->apply(*rows.block, first, end - first); !done)
     return done;
   reached.cursor = rows.block->grouped(end - 1).cursor();
-  written_.insert(table);
+  if (order_ == feed_order::table)
+    written_.insert(table);
   return {};
 }
 

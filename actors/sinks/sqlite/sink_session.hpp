@@ -46,6 +46,7 @@ private:
   [[nodiscard]] status check_place() const;
 
   const sqlite_sink_options& options_;
+  feed_order order_;
   std::unique_ptr<sqlite_db> db_; // after all that has statements of it
   replica_progress progress_;
   sink_position opened_;

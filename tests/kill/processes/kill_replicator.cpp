@@ -48,7 +48,9 @@ int follow(sluice::service& service, bool once) {
     auto feed = service.status_of("replica");
     if (!source || !feed)
       return failed(!source ? source.error() : feed.error());
-    if (source->failure)
+    // Locked by the application: that is tried again.
+    if (source->failure
+        && source->failure.code != sluice::errc::source_unavailable)
       return failed(source->failure);
     if (feed->failure && feed->failure.code != sluice::errc::sink_unavailable)
       return failed(feed->failure);
@@ -74,7 +76,10 @@ int run(settings how) {
   auto service = sluice::service::open(how.service);
   if (!service)
     return failed(service.error());
-  auto ok = service->create_feed("replica");
+  auto rules = sluice::feed_rules{};
+  if (how.service.partitions > 1)
+    rules.order = sluice::feed_order::table;
+  auto ok = service->create_feed("replica", rules);
   if (ok)
     ok = service->add_source("app", sluice::make_sqlite_source(how.from));
   if (ok)
