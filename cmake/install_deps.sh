@@ -8,7 +8,7 @@ packages=(
   g++ clang cmake ninja-build ccache pkg-config clang-format clang-tidy sqlite3
   # Libraries.
   libcaf-dev libfmt-dev libexpected-dev libxxhash-dev libsqlite3-dev
-  libcli11-dev nlohmann-json3-dev
+  libcli11-dev nlohmann-json3-dev rapidjson-dev
   # Tests.
   doctest-dev librapidcheck-dev libbenchmark-dev
 )

@@ -69,7 +69,9 @@ public:
     header.table = schema_->table;
     header.cursor = {{ts}, {ts}, 0};
     header.op = op;
+    header.copied = copied_;
     header.schema = schema_->version;
+    header.recorded_us = recorded_us_;
     builder_.add(header, keys_, before, after);
     return *this;
   }
@@ -89,6 +91,16 @@ public:
   rows_builder& snapshot_begin(std::uint64_t ts) {
     return add(row_op::snapshot_begin, ts, {}, {});
   }
+  /// From here on they are rows of a copy, or not.
+  rows_builder& copied(bool x) {
+    copied_ = x;
+    return *this;
+  }
+  /// From here on they were recorded then.
+  rows_builder& recorded(std::uint64_t unix_us) {
+    recorded_us_ = unix_us;
+    return *this;
+  }
   [[nodiscard]] sink_rows rows() {
     auto n = static_cast<std::uint32_t>(builder_.rows());
     return {schema_, builder_.finish(), 0, n};
@@ -97,6 +109,8 @@ public:
 private:
   schema_ptr schema_;
   std::vector<bool> keys_;
+  bool copied_ = false;
+  std::uint64_t recorded_us_ = 0;
   row_block_builder builder_;
 };
 

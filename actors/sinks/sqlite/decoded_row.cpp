@@ -56,6 +56,8 @@ status decoded_row::assign(row_view row, const table_key& key) {
   op_ = row.op();
   moves_ = false;
   partial_ = false;
+  before_.clear();
+  after_.clear();
   old_key_.clear();
   new_key_.clear();
   if (auto before = row.before()) {
@@ -70,7 +72,7 @@ status decoded_row::assign(row_view row, const table_key& key) {
       if (value.type == value_type::unchanged)
         value = old_key_[i];
       else if (old_key_[i].type == value_type::unchanged)
-        old_key_[i] = value;
+        before_[key.columns[i]] = old_key_[i] = value;
     }
     take_key(new_key_, after_, key);
     moves_ = op_ == row_op::update && old_key_ != new_key_;

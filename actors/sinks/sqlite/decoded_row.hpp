@@ -35,6 +35,11 @@ public:
   [[nodiscard]] const std::vector<value_view>& new_key() const noexcept {
     return new_key_;
   }
+  /// The old values, of an update or erase; those of the key are never
+  /// `unchanged`.
+  [[nodiscard]] const std::vector<value_view>& before() const noexcept {
+    return before_;
+  }
   /// The new values; those of the key are never `unchanged`.
   [[nodiscard]] const std::vector<value_view>& after() const noexcept {
     return after_;
