@@ -56,9 +56,6 @@ public:
   [[nodiscard]] virtual status
   commit(const std::vector<table_position>& positions,
          std::optional<timestamp> low_watermark) = 0;
-  /// True: rows of several tables come in commit order, in smaller pieces,
-  /// instead of grouped by table.
-  [[nodiscard]] virtual bool wants_commit_order() const { return false; }
 };
 
 } // namespace sluice

@@ -11,7 +11,6 @@ namespace {
 constexpr auto pending_bytes_max = std::size_t{1} << 20;
 
 // Stands for all tables of the feed.
-constexpr auto all_tables = table_id{};
 
 // The first of the rows that the file does not have yet.
 std::uint32_t first_new(const sink_rows& rows, const row_cursor& barrier) {
