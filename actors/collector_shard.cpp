@@ -63,6 +63,7 @@ feed_id sender_feed(pointer self) {
 
 void note_sink(pointer self, feed_id feed, sink_actor sink) {
   auto addr = caf::actor_cast<caf::actor_addr>(sink);
+  self->monitor(sink);
   self->state.feed_of_sink.emplace(addr, feed);
   self->state.sinks[feed] = std::move(sink);
 }
@@ -71,8 +72,15 @@ void forget_sink(pointer self, feed_id feed) {
   auto i = self->state.sinks.find(feed);
   if (i == self->state.sinks.end())
     return;
-  self->state.feed_of_sink.erase(caf::actor_cast<caf::actor_addr>(i->second));
+  auto addr = caf::actor_cast<caf::actor_addr>(i->second);
+  self->demonitor(addr);
+  self->state.feed_of_sink.erase(addr);
   self->state.sinks.erase(i);
+}
+
+/// Nobody starts a sink again, so its feed stops, and says why.
+sink_failed ended() {
+  return {{}, {errc::stopped, "the sink's actor has ended"}, true};
 }
 
 } // namespace
@@ -86,6 +94,11 @@ collector_shard(pointer self, collector_shard_options options,
   state.started = self->clock().now();
   self->delayed_send(self, tick_interval, tick{});
   auto done = perform{self};
+  self->set_down_handler([=](const caf::down_msg& x) {
+    auto i = self->state.feed_of_sink.find(x.source);
+    if (i != self->state.feed_of_sink.end())
+      done(self->state.core.on_sink_failed(i->second, ended(), now(self)));
+  });
   return {
     [=](const subscribe_feed& x, const sink_actor& sink) {
       note_sink(self, x.feed.id, sink);

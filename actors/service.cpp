@@ -1,18 +1,11 @@
 #include "actors/service.hpp"
 
-#include <algorithm>
-#include <map>
-#include <optional>
-#include <thread>
+#include <typeindex>
 #include <utility>
 
-#include <caf/actor_system.hpp>
-#include <caf/actor_system_config.hpp>
-#include <caf/scoped_actor.hpp>
-#include <caf/send.hpp>
+#include <caf/atom.hpp>
 
-#include "actors/service_records.hpp"
-#include "actors/service_wiring.hpp"
+#include "actors/service_impl.hpp"
 #include "actors/sources/journal.hpp"
 #include "messages/type_ids.hpp"
 #include "store/memory_log.hpp"
@@ -23,22 +16,19 @@ namespace sluice {
 
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr auto answer_timeout = 10s;
-constexpr auto flush_poll = 2ms;
-
-class config : public caf::actor_system_config {
-public:
-  explicit config(std::size_t threads) {
-    sluice::add_message_types(*this);
-    // Best latency and idle CPU: docs/decisions/0003-scheduler.md.
-    set("scheduler.policy", caf::atom("sharing"));
-    set("scheduler.max-threads", threads);
-  }
-};
+bool knows_messages(const caf::actor_system& system) {
+  auto open = std::type_index{typeid(open_sink)};
+  return system.config().value_factories_by_rtti.count(open) > 0;
+}
 
 } // namespace
+
+own_system::config::config(std::size_t threads) {
+  sluice::add_message_types(*this);
+  // Best latency and idle CPU: docs/decisions/0003-scheduler.md.
+  set("scheduler.policy", caf::atom("sharing"));
+  set("scheduler.max-threads", threads);
+}
 
 status service_options::validate() const {
   if (partitions < 1 || partitions > 64)
@@ -55,49 +45,21 @@ status service_options::validate() const {
   return {};
 }
 
-struct service::impl {
-  explicit impl(service_options x, service_records notes)
-    : options{std::move(x)}, records{std::move(notes)}, cfg{options.threads},
-      system{cfg} {
-    // nop
-  }
-
-  ~impl() {
-    if (!stopped)
-      exit_all();
-  }
-
-  /// Asks an actor and waits. @error timed_out
-  template <class Answer, class Handle, class Question>
-  expected<Answer> ask(const Handle& whom, Question question,
-                       std::chrono::milliseconds patience = answer_timeout) {
-    auto self = caf::scoped_actor{system};
-    auto result = expected<Answer>{fail(errc::timed_out, "no answer in time")};
-    self->request(whom, patience, std::move(question))
-      .receive([&](Answer& x) { result = std::move(x); },
-               [](const caf::error&) { /* nop */ });
-    return result;
-  }
-  expected<feed_record> feed_named(std::string_view name);
-  expected<std::shared_ptr<log_engine>>
-  open_log(partition_id id, const std::string& source_name) const;
-  void start_partition(std::size_t place, incarnation store,
-                       std::shared_ptr<log_engine> engine);
-  expected<feed_record> not_delivered(std::string_view feed);
-  void end_sink(feed_id feed);
-  bool flushed(timestamp resolved, std::chrono::milliseconds patience);
-  void exit_all();
-
-  service_options options;
-  service_records records;
-  config cfg;
-  caf::actor_system system;
-  wiring parts{system, wiring::blocking::detached};
-  std::map<feed_id, std::shared_ptr<position_keeper>> kept_positions;
-  bool stopped = false;
-};
-
 expected<service> service::open(service_options options) {
+  return start(std::move(options), nullptr);
+}
+
+expected<service> service::open(service_options options,
+                                caf::actor_system& system) {
+  if (!knows_messages(system))
+    return fail(errc::invalid_option,
+                "the actor system does not know sluice's messages; call "
+                "sluice::add_message_types(config) before it is made");
+  return start(std::move(options), &system);
+}
+
+expected<service> service::start(service_options options,
+                                 caf::actor_system* theirs) {
   if (auto ok = options.validate(); !ok)
     return tl::unexpected(ok.error());
   auto records = service_records::open(options.directory);
@@ -106,7 +68,8 @@ expected<service> service::open(service_options options) {
   auto run = records->next_incarnation("node");
   if (!run)
     return tl::unexpected(run.error());
-  auto x = std::make_unique<impl>(std::move(options), std::move(*records));
+  auto x = std::make_unique<impl>(std::move(options), std::move(*records),
+                                  theirs);
   auto shard = collector_shard_options{};
   shard.origin = run->value; // node 0; every start is another origin
   shard.credit_bytes = x->options.credit_bytes;
@@ -202,6 +165,8 @@ void service::impl::start_partition(std::size_t place, incarnation store_number,
 status service::add_source(std::string_view name,
                            std::unique_ptr<source_connector> connector) {
   auto& x = *impl_;
+  if (auto ok = x.running(); !ok)
+    return ok;
   if (x.parts.actors().source)
     return fail(errc::invalid_option,
                 "a service has one source; open another service for \""
@@ -252,158 +217,6 @@ status service::add_source(std::string_view name,
                          ? make_memory_journal()
                          : make_durable_journal(directory, source_name));
   return {};
-}
-
-// -- subscriptions ------------------------------------------------------------
-
-expected<feed_record> service::impl::not_delivered(std::string_view feed) {
-  auto record = feed_named(feed);
-  if (record && parts.actors().sinks.contains(record->id))
-    return fail(errc::duplicate_name,
-                "feed \"" + record->name + "\" is delivered already");
-  return record;
-}
-
-status service::subscribe(std::string_view feed,
-                          std::unique_ptr<sink_connector> sink) {
-  auto record = impl_->not_delivered(feed);
-  if (!record)
-    return tl::unexpected(record.error());
-  impl_->parts.start_sink(*record, connector_sink_options{}, std::move(sink));
-  return {};
-}
-
-status service::subscribe(std::string_view feed, change_callback callback) {
-  auto record = impl_->not_delivered(feed);
-  if (!record)
-    return tl::unexpected(record.error());
-  auto& positions = impl_->kept_positions[record->id];
-  if (!positions)
-    positions = impl_->options.directory.empty()
-                  ? keep_positions_in_memory()
-                  : keep_positions_in(impl_->options.directory);
-  impl_->parts.start_sink(*record, callback_sink_options{}, positions,
-                          std::move(callback));
-  return {};
-}
-
-status service::unsubscribe(std::string_view feed) {
-  auto record = impl_->feed_named(feed);
-  if (!record)
-    return tl::unexpected(record.error());
-  if (!impl_->parts.actors().sinks.contains(record->id))
-    return fail(errc::unknown_feed,
-                "\"" + record->name + "\" is not delivered");
-  impl_->end_sink(record->id);
-  return {};
-}
-
-/// Waits for the sink's end: the next one uses the same positions.
-void service::impl::end_sink(feed_id feed) {
-  auto sink = parts.stop_sink(feed);
-  if (!sink)
-    return;
-  auto self = caf::scoped_actor{system};
-  self->wait_for(sink);
-}
-
-// -- asking -------------------------------------------------------------------
-
-expected<feed_status> service::status_of(std::string_view feed) {
-  auto record = impl_->feed_named(feed);
-  if (!record)
-    return tl::unexpected(record.error());
-  auto answer = impl_->ask<feed_status>(impl_->parts.actors().collector,
-                                        feed_status_query{record->id});
-  if (answer && answer->failure.code == errc::unknown_feed)
-    return fail(errc::unknown_feed,
-                "\"" + record->name + "\" is not delivered");
-  return answer;
-}
-
-expected<source_status> service::source() {
-  if (!impl_->parts.actors().source)
-    return fail(errc::source_unavailable, "no source was added");
-  return impl_->ask<source_status>(impl_->parts.actors().source,
-                                   source_status_query{});
-}
-
-expected<std::vector<store_status>> service::log() {
-  auto result = std::vector<store_status>{};
-  for (const auto& partition : impl_->parts.actors().partitions) {
-    auto one = impl_->ask<store_status>(partition.store, store_status_query{});
-    if (!one)
-      return tl::unexpected(one.error());
-    result.push_back(std::move(*one));
-  }
-  return result;
-}
-
-expected<std::vector<reset_record>> service::resets() {
-  auto result = std::vector<reset_record>{};
-  for (const auto& partition : impl_->parts.actors().partitions) {
-    auto one = impl_->ask<reset_log>(partition.shard, reset_log_query{});
-    if (!one)
-      return tl::unexpected(one.error());
-    result.insert(result.end(), one->records.begin(), one->records.end());
-  }
-  return result;
-}
-
-const service_actors& service::actors() const {
-  return impl_->parts.actors();
-}
-
-// -- stopping -----------------------------------------------------------------
-
-bool service::impl::flushed(timestamp resolved,
-                            std::chrono::milliseconds patience) {
-  for (const auto& [feed, sink] : parts.actors().sinks) {
-    auto x = ask<feed_status>(parts.actors().collector, feed_status_query{feed},
-                              patience);
-    if (!x)
-      return false;
-    if (x->failure && x->failure.code != errc::sink_unavailable)
-      continue; // it will not get further
-    if (x->failure)
-      return false; // its sink may come back
-    if (x->tables > 0 && (x->resolved < resolved || !x->unflushed.empty()))
-      return false;
-  }
-  return true;
-}
-
-std::vector<unflushed_table> service::stop(std::chrono::milliseconds deadline) {
-  auto& x = *impl_;
-  auto result = std::vector<unflushed_table>{};
-  if (x.stopped)
-    return result;
-  auto until = std::chrono::steady_clock::now() + deadline;
-  auto left = [&] {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-      until - std::chrono::steady_clock::now());
-  };
-  if (x.parts.actors().source) {
-    auto last = x.ask<source_status>(x.parts.actors().source, stop_source{},
-                                     std::max(left(), 1ms));
-    while (last && left() > 0ms && !x.flushed(last->resolved, left()))
-      std::this_thread::sleep_for(flush_poll);
-  }
-  for (const auto& [feed, sink] : x.parts.actors().sinks) {
-    auto last = x.ask<feed_status>(x.parts.actors().collector,
-                                   feed_status_query{feed}, 1s);
-    if (last)
-      result.insert(result.end(), last->unflushed.begin(),
-                    last->unflushed.end());
-  }
-  x.exit_all();
-  return result;
-}
-
-void service::impl::exit_all() {
-  stopped = true;
-  parts.stop();
-  system.await_all_actors_done();
 }
 
 } // namespace sluice

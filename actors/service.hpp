@@ -15,7 +15,14 @@
 #include "messages/feed.hpp"
 #include "messages/reset.hpp"
 
+namespace caf {
+class actor_system;
+} // namespace caf
+
 namespace sluice {
+
+struct service_actors;
+struct sink_handle;
 
 /// When the log announces a row to the feeds.
 enum class durability_level : std::uint8_t {
@@ -38,7 +45,8 @@ struct service_options {
   std::uint64_t credit_bytes = 16 << 20;
   std::uint64_t segment_bytes = 64 << 20;
   std::size_t partitions = 1;
-  std::size_t threads = 2; ///< Of the actor system, blocking clients aside.
+  /// Of the service's own actor system; what blocks has threads beside them.
+  std::size_t threads = 2;
   std::chrono::milliseconds sync_interval{50};
   std::chrono::milliseconds heartbeat_interval{200};
 
@@ -58,10 +66,17 @@ public:
   /// where it stopped.
   /// @error invalid_option, log_locked, log_corrupt, log_format_newer, log_io
   [[nodiscard]] static expected<service> open(service_options options);
+  /// The same, with all actors in the application's actor system, which must
+  /// outlive the service and whose config sluice::add_message_types of
+  /// messages/type_ids.hpp was called for. `threads` has no effect.
+  /// @error invalid_option: the system does not know the messages; as above
+  [[nodiscard]] static expected<service> open(service_options options,
+                                              caf::actor_system& system);
 
   service(service&&) noexcept;
   service& operator=(service&&) noexcept;
-  /// Stops without waiting: what is not flushed comes again.
+  /// Stops without flushing: what is not durable comes again. Waits for the
+  /// service's own actors, as `stop` does.
   ~service();
 
   /// A feed lives until it is removed by name, over restarts: its position is
@@ -84,22 +99,30 @@ public:
                                   std::unique_ptr<source_connector> source);
 
   /// Delivers a feed to a target that stores its own position.
-  /// @error unknown_feed; duplicate_name: it is delivered already
+  /// @error unknown_feed; duplicate_name: it is delivered already; stopped
   [[nodiscard]] status subscribe(std::string_view feed,
                                  std::unique_ptr<sink_connector> sink);
   /// Delivers a feed to a function. It is called in a thread of its own;
   /// nothing is acknowledged but by the acknowledger.
   [[nodiscard]] status subscribe(std::string_view feed,
                                  change_callback callback);
+  /// Delivers a feed to an actor of the application's, in the same actor
+  /// system. Include actors/service_actors.hpp. If the actor ends, so does the
+  /// delivery: `status_of` says `stopped`.
+  /// @error invalid_option: no actor, in another actor system, or the sink of
+  ///        another feed; as above
+  [[nodiscard]] status subscribe(std::string_view feed,
+                                 const sink_handle& sink);
   /// The feed stays, with its position. Returns when the sink has let go, and
-  /// a callback has returned: do not call it from inside one.
+  /// a callback has returned: do not call it from inside one. To an actor of
+  /// the application's nothing more is sent then.
   /// @error unknown_feed
   [[nodiscard]] status unsubscribe(std::string_view feed);
 
   /// How far a feed is, and why it stopped if it did.
-  /// @error unknown_feed: not subscribed; timed_out
+  /// @error unknown_feed: not subscribed; timed_out; stopped
   [[nodiscard]] expected<feed_status> status_of(std::string_view feed);
-  /// @error source_unavailable: no source; timed_out
+  /// @error source_unavailable: no source; timed_out; stopped
   [[nodiscard]] expected<source_status> source();
   /// One per partition. @error as `source`
   [[nodiscard]] expected<std::vector<store_status>> log();
@@ -107,18 +130,21 @@ public:
   [[nodiscard]] expected<std::vector<reset_record>> resets();
 
   /// Stops in order: source, then log, then feeds. Waits until everything
-  /// read is durable at the targets, but not longer than `deadline`.
+  /// read is durable at the targets, but not longer than `deadline`; then for
+  /// its own actors to end, that is for a callback to return.
   /// @returns The tables of which something is not flushed; it comes again
   ///          after the next open.
   [[nodiscard]] std::vector<unflushed_table>
   stop(std::chrono::milliseconds deadline = std::chrono::seconds{10});
 
   /// The typed handles, for people with actors of their own. Include
-  /// actors/service_wiring.hpp.
-  [[nodiscard]] const struct service_actors& actors() const;
+  /// actors/service_actors.hpp.
+  [[nodiscard]] const service_actors& actors() const;
 
 private:
   struct impl;
+  static expected<service> start(service_options options,
+                                 caf::actor_system* theirs);
   explicit service(std::unique_ptr<impl> x);
   std::unique_ptr<impl> impl_;
 };

@@ -114,14 +114,20 @@ void wiring::subscribe(const feed_record& feed, sink_actor sink) {
   actors_.sinks[feed.id] = std::move(sink);
 }
 
+void wiring::start_sink(const feed_record& feed, sink_actor sink) {
+  guests_.insert(feed.id);
+  subscribe(feed, std::move(sink));
+}
+
 sink_actor wiring::stop_sink(feed_id feed) {
   auto i = actors_.sinks.find(feed);
   if (i == actors_.sinks.end())
     return {};
-  auto sink = i->second;
-  caf::anon_send(actors_.collector, unsubscribe_feed{feed});
-  caf::anon_send_exit(sink, caf::exit_reason::user_shutdown);
+  auto sink = std::move(i->second);
   actors_.sinks.erase(i);
+  caf::anon_send(actors_.collector, unsubscribe_feed{feed});
+  if (guests_.erase(feed) == 0)
+    caf::anon_send_exit(sink, caf::exit_reason::user_shutdown);
   return sink;
 }
 
@@ -131,10 +137,13 @@ void wiring::remove_feed(feed_id feed) {
     caf::anon_send(part.store, feed_removed{feed});
 }
 
-void wiring::stop() {
-  auto end = [](const auto& x) {
-    if (x)
-      caf::anon_send_exit(x, caf::exit_reason::user_shutdown);
+std::vector<caf::strong_actor_ptr> wiring::stop() {
+  auto ending = std::vector<caf::strong_actor_ptr>{};
+  auto end = [&](const auto& x) {
+    if (!x)
+      return;
+    caf::anon_send_exit(x, caf::exit_reason::user_shutdown);
+    ending.push_back(caf::actor_cast<caf::strong_actor_ptr>(x));
   };
   end(actors_.source);
   for (const auto& part : actors_.partitions) {
@@ -147,8 +156,11 @@ void wiring::stop() {
   end(actors_.collector);
   end(actors_.collector_shard);
   for (const auto& [feed, sink] : actors_.sinks)
-    end(sink);
+    if (!is_guest(feed))
+      end(sink);
   actors_ = {};
+  guests_.clear();
+  return ending;
 }
 
 } // namespace sluice

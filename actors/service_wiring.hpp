@@ -1,14 +1,17 @@
 #pragma once
 
 #include <chrono>
-#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
+
+#include <caf/actor_control_block.hpp>
 
 #include "actors/collector_shard_state.hpp"
 #include "actors/dispatcher_shard_state.hpp"
 #include "actors/event_store_state.hpp"
+#include "actors/service_actors.hpp"
 #include "actors/sinks/callback.hpp"
 #include "actors/sinks/callback_sink_state.hpp"
 #include "actors/sinks/connector_sink_state.hpp"
@@ -16,31 +19,11 @@
 #include "actors/sinks/sink_connector.hpp"
 #include "actors/source_state.hpp"
 #include "actors/sources/source_connector.hpp"
-#include "messages/interfaces.hpp"
 #include "store/log_engine.hpp"
 #include "store/table_history.hpp"
 
 /// Spawns the actors and joins them: the only place that knows the whole path.
 namespace sluice {
-
-/// One partition of the source's log and who serves it.
-struct partition_actors {
-  partition_id id;
-  disk_actor disk;
-  event_store_actor store;
-  dispatcher_shard_actor shard;
-};
-
-/// The actors of a service. A handle that is not there yet is null.
-struct service_actors {
-  broker_actor broker;
-  collector_actor collector;
-  collector_shard_actor collector_shard;
-  schema_store_actor schemas;
-  source_actor source;
-  std::vector<partition_actors> partitions;
-  std::map<feed_id, sink_actor> sinks;
-};
 
 class wiring {
 public:
@@ -79,12 +62,19 @@ public:
   void start_sink(const feed_record& feed, const callback_sink_options& how,
                   std::shared_ptr<position_keeper> positions,
                   change_callback callback);
-  /// @returns The sink, which is ending; null if there is none.
+  /// An actor of the application's, which this never ends.
+  void start_sink(const feed_record& feed, sink_actor sink);
+  [[nodiscard]] bool is_guest(feed_id feed) const {
+    return guests_.contains(feed);
+  }
+  /// @returns The sink; null if there is none. It is ending, unless it was a
+  ///          guest.
   sink_actor stop_sink(feed_id feed);
   void remove_feed(feed_id feed);
 
-  /// Ends all actors, from the source on.
-  void stop();
+  /// Ends all actors but guests, from the source on.
+  /// @returns Those that are ending.
+  std::vector<caf::strong_actor_ptr> stop();
 
   [[nodiscard]] const service_actors& actors() const { return actors_; }
 
@@ -95,6 +85,7 @@ private:
   blocking where_;
   std::chrono::milliseconds tick_interval_;
   service_actors actors_;
+  std::set<feed_id> guests_; // feeds whose sink is the application's
 };
 
 } // namespace sluice

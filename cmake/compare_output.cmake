@@ -1,6 +1,6 @@
 # Runs PROGRAM and compares what it prints with the file RECORDED.
-#   cmake -DPROGRAM=... -DRECORDED=... -P compare_output.cmake
-execute_process(COMMAND ${PROGRAM} OUTPUT_VARIABLE printed
+#   cmake -DPROGRAM=... [-DARGUMENTS=...] -DRECORDED=... -P compare_output.cmake
+execute_process(COMMAND ${PROGRAM} ${ARGUMENTS} OUTPUT_VARIABLE printed
   RESULT_VARIABLE status)
 file(READ ${RECORDED} recorded)
 if(NOT status EQUAL 0)
