@@ -4,8 +4,9 @@
 #   asan            ASan and UBSan over all but the slow labels
 #   clang           every translation unit has to pass clang's front end
 #   --all           also: build and run everything with clang and as release;
-#                   and break the code in one line after the other: each time
-#                   the test that is there for it has to fail
+#                   10,000 random histories of SQLite; and break the code in
+#                   one line after the other: each time the test that is there
+#                   for it has to fail
 # Ends with a table of times and ctest's summary.
 set -euo pipefail
 
@@ -86,6 +87,8 @@ if [[ $all == yes ]]; then
     step "$preset: build" build "$preset"
     step "$preset: all tests" run_tests "$preset"
   done
+  step 'histories of SQLite: 10,000' env SLUICE_HISTORIES=10000 \
+    build/release/bin/test_histories --test-case='Random histories*'
   step 'mutants' bash tests/mutants/run.sh
 fi
 

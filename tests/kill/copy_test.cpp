@@ -31,6 +31,14 @@ struct big_table {
     for (auto i = 0; i < 10; ++i)
       change(fmt::format("DELETE FROM big WHERE id = {}", uut.random() % rows));
   }
+  /// Rows of the replica that the application has deleted.
+  [[nodiscard]] std::int64_t stale() const {
+    auto db = look_into(uut.replica);
+    db.exec("ATTACH '" + uut.source + "' AS app");
+    auto query = statement{db.get(), "SELECT count(*) FROM main.big WHERE id "
+                                     "NOT IN (SELECT id FROM app.big)"};
+    return query.step() ? query.integer(0) : 0;
+  }
   [[nodiscard]] std::int64_t replicated() const {
     return integer(uut.replica, "SELECT count(*) FROM big");
   }
@@ -94,8 +102,11 @@ TEST_CASE("Rows deleted while their table is copied do not stay after a kill") {
   for (auto i = 0; i < 2; ++i) {
     big.kill_while_it_is_applied();
     big.delete_some();
+    // The copy that was cut off has rows that are gone by now.
+    CHECK(big.stale() > 0);
   }
   uut.finish();
+  CHECK(big.stale() == 0);
   big.check_equal();
   CHECK(big.replicated() < rows * 96 / 100);
 }
@@ -110,12 +121,14 @@ TEST_CASE("Rows deleted unseen do not stay after a kill in the second copy") {
   auto trigger = integer(uut.source, "SELECT max(id) FROM sluice_captures");
   big.change(fmt::format("DROP TRIGGER sluice_{}_ad", trigger));
   big.change("DELETE FROM big WHERE id % 3 = 0");
+  CHECK(big.stale() > 0);
   big.kill_while_it_is_read();
   big.delete_some();
   big.kill_while_it_is_read();
   big.delete_some();
   big.kill_while_it_is_applied();
   uut.finish();
+  CHECK(big.stale() == 0);
   big.check_equal();
   CHECK(big.replicated() < rows * 2 / 3);
 }

@@ -66,7 +66,7 @@ TEST_CASE("An outbox read twice after a kill gives the same bytes") {
   auto oldest = static_cast<std::uint64_t>(
     integer(uut.source, "SELECT max((SELECT min(seq) FROM sluice_log), "
                         "(SELECT max(copy_seq) FROM sluice_captures))"));
-  auto resume = row_cursor{{oldest}, {oldest}, 0};
+  auto resume = row_cursor::end_of({oldest});
   auto first = read_outbox(uut, resume, 1 << 20, "first");
   auto second = read_outbox(uut, resume, 3'000, "second");
   CHECK(first.rows.size() > 1'000);

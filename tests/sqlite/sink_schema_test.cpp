@@ -57,6 +57,40 @@ TEST_CASE("a table that is copied again with another key is made anew") {
   CHECK(uut.query("SELECT * FROM items") == lines{"a|2.0"});
 }
 
+TEST_CASE("a table that is copied again with other types is made anew") {
+  auto uut = replica{};
+  uut.open();
+  uut.apply(rows_builder{items()}.insert(1, {i(1), t("a"), r(1)}));
+  SUBCASE("since the former ones would convert its values") {
+    auto other = schema_of(
+      1, "items", 2, {{"id", "TEXT", 1}, {"name", "", 0}, {"price", "INT", 0}});
+    uut.apply(
+      rows_builder{other}.snapshot_begin(2).insert(3, {t("2"), i(3), t("x")}));
+    CHECK(uut.items() == lines{"'2'|3|'x'"});
+  }
+  SUBCASE("since a row id takes nothing but integers") {
+    auto other = schema_of(
+      1, "items", 2,
+      {{"id", "INT", 1}, {"name", "TEXT", 0}, {"price", "REAL", 0}});
+    uut.apply(
+      rows_builder{other}.snapshot_begin(2).insert(3, {t("a"), t("b"), r(2)}));
+    CHECK(uut.items() == lines{"'a'|'b'|2.0"});
+  }
+  SUBCASE("but not if they convert in the same way") {
+    uut.exec("CREATE INDEX by_name ON items (name)");
+    uut.open();
+    auto other = schema_of(1, "items", 2,
+                           {{"id", "INTEGER", 1},
+                            {"name", "VARCHAR(9)", 0},
+                            {"price", "DOUBLE", 0}});
+    uut.apply(
+      rows_builder{other}.snapshot_begin(2).insert(3, {i(2), t("b"), r(2)}));
+    CHECK(uut.query("SELECT count(*) FROM sqlite_schema WHERE name = 'by_name'")
+          == lines{"1"});
+    CHECK(uut.items() == lines{"2|'b'|2.0"});
+  }
+}
+
 TEST_CASE("a copy of the same shape keeps triggers and indexes") {
   auto uut = replica{};
   uut.open();

@@ -138,6 +138,26 @@ TEST_CASE("A restored backup is noticed") {
   }
 }
 
+// What came after the backup was read, but not confirmed: no note has it.
+TEST_CASE("A restored backup is noticed by the last row alone") {
+  database db{schema};
+  db.uut.open();
+  db.app.run("INSERT INTO t(a) VALUES (1)");
+  db.uut.pull();
+  db.uut.confirm_all(db.uut.last_end.commit_ts);
+  auto backup = db.directory.file("backup.db");
+  db.app.run("VACUUM INTO '" + backup + "'");
+  db.app.run("INSERT INTO t(a) VALUES (2)");
+  db.uut.pull();
+  db.uut.source.reset();
+  db.app.db.reset();
+  copy_file(backup, db.path);
+  application app{db.path};
+  app.run("PRAGMA journal_mode = WAL; INSERT INTO t(a) VALUES (3), (4)");
+  db.uut.source = make_sqlite_source(db.uut.options_);
+  CHECK(code_of(db.uut.try_open(db.uut.last_end)) == errc::source_rolled_back);
+}
+
 TEST_CASE("A replaced database is noticed") {
   database db{schema};
   db.uut.open();

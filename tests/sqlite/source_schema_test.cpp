@@ -52,6 +52,33 @@ TEST_CASE("A rebuilt table is copied again") {
   db.check_equal("t");
 }
 
+// SQLite's documentation tells to remember all triggers of the table and to
+// create them again: ours, too, as they were.
+TEST_CASE("A rebuilt table that got our triggers again is copied again") {
+  database db{"CREATE TABLE t(id INTEGER PRIMARY KEY, a)"};
+  db.app.run("INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)");
+  db.uut.open();
+  db.uut.pull();
+  auto triggers = db.app.db->prepare(
+    "SELECT group_concat(sql, ';') FROM sqlite_schema WHERE type = 'trigger'"
+    " AND tbl_name = 't'");
+  REQUIRE(triggers);
+  REQUIRE(triggers->step());
+  auto kept = std::string{triggers->text(0)};
+  triggers->reset();
+  db.app.run("BEGIN; CREATE TABLE n(id INTEGER PRIMARY KEY, a);"
+             "INSERT INTO n SELECT id, a + 1 FROM t WHERE id < 3; DROP TABLE t;"
+             "ALTER TABLE n RENAME TO t;"
+             + kept + "; COMMIT; INSERT INTO t VALUES (4, 4)");
+  CHECK(has_copy(db.uut.pull()));
+  db.check_equal("t");
+  SUBCASE("and not once more, also when the file was vacuumed") {
+    db.app.run("VACUUM; INSERT INTO t VALUES (5, 5)");
+    CHECK_FALSE(has_copy(db.uut.pull()));
+    db.check_equal("t");
+  }
+}
+
 TEST_CASE("A renamed or retyped column is a new version and a copy") {
   database db{"CREATE TABLE t(id INTEGER PRIMARY KEY, a)"};
   db.app.run("INSERT INTO t VALUES (1, 1)");

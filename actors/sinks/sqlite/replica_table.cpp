@@ -75,9 +75,34 @@ status check_names(const table_schema& schema) {
   return {};
 }
 
+enum class affinity : std::uint8_t { integer, text, blob, real, numeric };
+
+// "Determination Of Column Affinity" in https://sqlite.org/datatype3.html: what
+// a column of that type converts values to.
+affinity affinity_of(std::string type) {
+  for (auto& c : type)
+    if (c >= 'a' && c <= 'z')
+      c = static_cast<char>(c - 'a' + 'A');
+  auto has = [&](const char* x) { return type.find(x) != std::string::npos; };
+  if (has("INT"))
+    return affinity::integer;
+  if (has("CHAR") || has("CLOB") || has("TEXT"))
+    return affinity::text;
+  if (type.empty() || has("BLOB"))
+    return affinity::blob;
+  if (has("REAL") || has("FLOA") || has("DOUB"))
+    return affinity::real;
+  return affinity::numeric;
+}
+
+// The type that the replica's column should have.
+std::string wanted_type(const column& x, const sqlite_sink_options& options) {
+  return options.declared_types ? replica_type(x.type) : std::string{};
+}
+
 std::string definition(const column& x, const sqlite_sink_options& options) {
   auto result = sqlite_quoted(x.name);
-  auto type = options.declared_types ? replica_type(x.type) : std::string{};
+  auto type = wanted_type(x, options);
   return type.empty() ? result : result + ' ' + type;
 }
 
@@ -135,18 +160,6 @@ expected<bool> has_other_unique(sqlite_db& db, std::string_view name) {
   return *row && query->integer(0) > 0;
 }
 
-// SQLite's rules for a column's affinity, "Determination Of Column Affinity"
-// in https://sqlite.org/datatype3.html: whether it comes to BLOB.
-bool converts_nothing(std::string type) {
-  for (auto& c : type)
-    if (c >= 'a' && c <= 'z')
-      c = static_cast<char>(c - 'a' + 'A');
-  for (const auto* other : {"INT", "CHAR", "CLOB", "TEXT"})
-    if (type.find(other) != std::string::npos)
-      return false;
-  return type.empty() || type.find("BLOB") != std::string::npos;
-}
-
 bool same_key(const std::vector<column>& there,
               const std::vector<column>& wanted) {
   auto x = key_of(there);
@@ -161,6 +174,25 @@ bool has_others(const std::vector<column>& there,
                 const std::vector<column>& wanted) {
   return std::any_of(there.begin(), there.end(), [&](const column& x) {
     return find(wanted, x.name) == nullptr;
+  });
+}
+
+// Such a key takes integers only.
+bool key_is_rowid(const std::vector<column>& columns) {
+  auto key = key_of(columns);
+  return key.size() == 1 && same_name(key[0].type, "INTEGER");
+}
+
+// Whether values would become others, or not fit, in the table that is there.
+bool converts(const std::vector<column>& there,
+              const std::vector<column>& wanted,
+              const sqlite_sink_options& options) {
+  if (key_is_rowid(there) && !key_is_rowid(wanted))
+    return true;
+  return std::any_of(wanted.begin(), wanted.end(), [&](const column& x) {
+    const auto* old = find(there, x.name);
+    return old != nullptr
+           && affinity_of(old->type) != affinity_of(wanted_type(x, options));
   });
 }
 
@@ -195,7 +227,8 @@ status fit(sqlite_db& db, const table_schema& schema,
     return fail(errc::sink_conflict,
                 where + " is missing and create_tables is off");
   if (!create && copy_starts && options.create_tables
-      && (!fits || has_others(there, schema.columns))) {
+      && (!fits || has_others(there, schema.columns)
+          || converts(there, schema.columns, options))) {
     auto dropped = db.exec("DROP TABLE " + sqlite_quoted(name));
     if (!dropped)
       return sink_failure(db, std::move(dropped.error()), "");
@@ -261,7 +294,7 @@ expected<replica_table> fit_replica_table(sqlite_db& db,
     return sink_failure(db, std::move(in_order.error()), name);
   auto key = key_of(*there);
   auto loose = std::any_of(key.begin(), key.end(), [](const column& x) {
-    return converts_nothing(x.type);
+    return affinity_of(x.type) == affinity::blob;
   });
   return replica_table{std::move(name), *in_order, loose};
 }

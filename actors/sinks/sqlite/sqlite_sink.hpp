@@ -21,7 +21,8 @@ struct sqlite_sink_options {
   std::string path; ///< A file; it is created if missing.
   /// The sink owns the shape of the replica's tables: creates them, adds
   /// columns, and makes them anew when a table is copied again after its key
-  /// changed or columns went away (its triggers and indexes are gone then).
+  /// changed, columns went away, or one got a type that converts values in
+  /// another way (its triggers and indexes are gone then).
   /// False: tables must be there and fit.
   bool create_tables = true;
   /// Of the changes of a row in one write only the last is applied, in the

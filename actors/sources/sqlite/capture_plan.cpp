@@ -51,19 +51,29 @@ bool named(const feed_rules& rules, const std::string& table) {
          != rules.include.end();
 }
 
-// All triggers of ours are there, unchanged and created after the others.
+// All triggers of ours are there, unchanged and created after the others. Those
+// that are newer than the one on the scratch table came back with a table that
+// was rebuilt: nobody recorded what its new rows are.
 bool triggers_are_right(const std::vector<installed_trigger>& installed,
                         const std::vector<trigger_text>& wanted,
                         const std::string& table) {
   auto oldest_own = std::numeric_limits<std::int64_t>::max();
+  auto newest_own = std::int64_t{0};
+  auto on_scratch = std::int64_t{0};
   for (const auto& text : wanted) {
     auto same = [&](const installed_trigger& x) { return x.text == text; };
     auto found = std::find_if(installed.begin(), installed.end(), same);
     if (found == installed.end())
       return false;
-    if (text.table == table)
-      oldest_own = std::min(oldest_own, found->place);
+    if (text.table != table) {
+      on_scratch = found->place;
+      continue;
+    }
+    oldest_own = std::min(oldest_own, found->place);
+    newest_own = std::max(newest_own, found->place);
   }
+  if (newest_own > on_scratch)
+    return false;
   return std::none_of(
     installed.begin(), installed.end(), [&](const installed_trigger& x) {
       auto own = [&](const trigger_text& y) { return y.name == x.text.name; };
@@ -155,7 +165,8 @@ expected<capture_plan> plan_capture(sqlite_db& db, const feed_rules& rules,
     if (!table)
       return pass_on(table);
     if (auto why = obstacle(x, *table)) {
-      if (named(rules, x.name))
+      // Left out after it was captured, its replica would just fall behind.
+      if (named(rules, x.name) || active(captures, x.name) != nullptr)
         return fail(why.code,
                     db.path() + ": table \"" + x.name + "\": " + why.detail);
       result.left_out.push_back(x.name + ": " + why.detail);

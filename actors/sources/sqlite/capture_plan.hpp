@@ -43,7 +43,7 @@ struct installed_trigger {
 load_triggers(sqlite_db& db);
 
 /// @error table_without_key, source_unsupported for a table that `rules`
-///        names without a wildcard
+///        names without a wildcard, or that was captured until now
 [[nodiscard]] expected<capture_plan>
 plan_capture(sqlite_db& db, const feed_rules& rules,
              const std::vector<capture>& captures);

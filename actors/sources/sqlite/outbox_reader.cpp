@@ -131,7 +131,8 @@ status outbox_reader::find_row(source& from) {
 void outbox_reader::add(source& from, row_block_builder& into) {
   auto header = row_header{};
   header.table = from.table.table;
-  header.cursor = {{last_.seq}, {last_.seq}, 0};
+  header.cursor = {
+    {last_.seq}, {last_.seq}, static_cast<std::uint64_t>(last_.nonce)};
   header.op = op_of(log_->integer(2));
   header.schema = from.table.version;
   header.recorded_us = unix_microseconds(log_->real(4));

@@ -76,6 +76,17 @@ expected<std::string> meta(sqlite_db& db, std::string_view key) {
   return result;
 }
 
+expected<std::optional<std::int64_t>> value_at(sqlite_db& db, const char* sql,
+                                               std::uint64_t seq) {
+  auto result = std::optional<std::int64_t>{};
+  auto done = db.run(
+    sql, [&](sqlite_statement& q) { q.bind_unsigned(1, seq); },
+    [&](sqlite_statement& q) { result = q.integer(0); });
+  if (!done)
+    return pass_on(done);
+  return result;
+}
+
 status create_outbox(sqlite_db& db) {
   for (const auto& sql : outbox_sql())
     if (auto done = db.exec(sql); !done)
@@ -124,6 +135,10 @@ std::string place(std::uint64_t seq) {
   return "position " + std::to_string(seq);
 }
 
+expected<std::optional<std::int64_t>> op_at(sqlite_db& db, std::uint64_t seq) {
+  return value_at(db, "SELECT op FROM sluice_log WHERE seq = ?1", seq);
+}
+
 // What speaks against going on from `resume`.
 status verify_history(sqlite_db& db, const notes& noted,
                       const identity_request& request) {
@@ -145,6 +160,17 @@ status verify_history(sqlite_db& db, const notes& noted,
     places.push_back(noted.confirmed);
   if (request.known)
     places.push_back(*request.known);
+  if (resume > 0 && resume >= static_cast<std::uint64_t>(*first)) {
+    auto op = op_at(db, resume);
+    if (!op)
+      return pass_on(op);
+    if (!*op)
+      return back(place(resume) + " is not in its outbox");
+    // A row's cursor has its nonce; a copied row's does not.
+    if (!request.resume.is_end() && **op != static_cast<int>(log_op::copy))
+      places.push_back(
+        {resume, static_cast<std::int64_t>(request.resume.position)});
+  }
   for (const auto& x : places) {
     auto nonce = nonce_at(db, x.seq);
     if (!nonce)
@@ -152,13 +178,6 @@ status verify_history(sqlite_db& db, const notes& noted,
     if (*nonce != x.nonce)
       return back(place(x.seq) + " was given out twice");
   }
-  if (resume == 0 || resume < static_cast<std::uint64_t>(*first))
-    return {};
-  auto nonce = nonce_at(db, resume);
-  if (!nonce)
-    return pass_on(nonce);
-  if (!*nonce)
-    return back(place(resume) + " is not in its outbox");
   return {};
 }
 
@@ -262,14 +281,7 @@ status verify_owner(sqlite_db& db, const std::string& owner) {
 
 expected<std::optional<std::int64_t>> nonce_at(sqlite_db& db,
                                                std::uint64_t seq) {
-  auto result = std::optional<std::int64_t>{};
-  auto done = db.run(
-    "SELECT nonce FROM sluice_log WHERE seq = ?1",
-    [&](sqlite_statement& q) { q.bind_unsigned(1, seq); },
-    [&](sqlite_statement& q) { result = q.integer(0); });
-  if (!done)
-    return pass_on(done);
-  return result;
+  return value_at(db, "SELECT nonce FROM sluice_log WHERE seq = ?1", seq);
 }
 
 status note_ceiling(source_journal& journal, std::uint64_t seq,

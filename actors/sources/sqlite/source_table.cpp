@@ -132,6 +132,14 @@ unique_key declared_key(const source_table& info) {
   return result;
 }
 
+// An INTEGER key that is not the rowid (WITHOUT ROWID, or DESC) may hold other
+// values, too. INT says the same of the column, and is the rowid nowhere.
+void name_plain_integers(std::vector<column>& columns) {
+  for (auto& x : columns)
+    if (x.key_part > 0 && sqlite3_stricmp(x.type.c_str(), "INTEGER") == 0)
+      x.type = "INT";
+}
+
 } // namespace
 
 expected<std::vector<listed_table>> list_tables(sqlite_db& db) {
@@ -177,6 +185,8 @@ expected<source_table> read_source_table(sqlite_db& db,
       result.uniques.push_back(std::move(*key));
     }
   }
+  if (!key_is_rowid && result.primary.terms.size() == 1)
+    name_plain_integers(result.columns);
   if (!result.without_rowid && !key_is_rowid)
     result.rowid = rowid_name(result.all_columns);
   return result;

@@ -15,7 +15,8 @@ struct sqlite_source_options {
   /// Of the application's database. It must exist.
   std::string path;
   /// Shell patterns on table names. A table named without a wildcard must be
-  /// capturable, or the source does not start; others are left out.
+  /// capturable, or the source does not start; others are left out. One that
+  /// was captured and cannot be any more stops the source.
   feed_rules tables;
   /// Consent to switch the database to WAL, which stays that way.
   bool set_wal = false;
@@ -33,8 +34,9 @@ struct sqlite_source_options {
 /// Captures a SQLite database by triggers that write to an outbox inside the
 /// application's own transactions.
 ///
-/// commit_ts and start_ts are the outbox's sequence, position is 0. Rows end
-/// in groups: what one read snapshot showed, a union of whole transactions.
+/// commit_ts and start_ts are the outbox's sequence, position is the random
+/// number beside it. Rows end in groups: what one read snapshot showed, a
+/// union of whole transactions.
 /// Generated columns are left out. Not captured: virtual tables, tables
 /// without a declared primary key, with a UNIQUE index on a generated column,
 /// or with a foreign key to themselves that has an ON UPDATE action;

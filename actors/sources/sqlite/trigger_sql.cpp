@@ -377,7 +377,6 @@ std::vector<trigger_text> capture_triggers(const source_table& table,
                  + into_rows(x, true, false, unless) + forget(x)
                  + (table.cascades ? release_orphans(x) : std::string{});
   return {
-    gone_trigger(x),
     trigger(x, table, "_bi", "BEFORE INSERT" + on, collect_all(x, false)),
     trigger(x, table, "_bu", "BEFORE UPDATE" + on + when_key_changes(x),
             collect_all(x, true)),
@@ -388,6 +387,7 @@ std::vector<trigger_text> capture_triggers(const source_table& table,
             release_all(x, true) + again + follow(x)
               + into_log(x, log_op::update) + into_rows(x, true, true)),
     trigger(x, table, "_ad", "AFTER DELETE" + on, deleted),
+    gone_trigger(x),
   };
 }
 

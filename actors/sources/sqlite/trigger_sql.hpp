@@ -45,7 +45,9 @@ inline constexpr std::size_t captured_columns_max = 900;
 [[nodiscard]] std::vector<std::string> gone_table_sql(const source_table& table,
                                                       std::int64_t capture);
 
-/// The triggers of one capture, in the order of their creation.
+/// The triggers of one capture, in the order of their creation. The last one
+/// is on the scratch table, where it stays when the captured table is dropped:
+/// triggers of the others that are newer than it were made by somebody else.
 ///
 /// REPLACE fires no delete trigger for the rows it displaces. So the BEFORE
 /// triggers copy every row that the new one could displace into the scratch
