@@ -10,8 +10,6 @@ namespace {
 // Lines are kept back until a commit, or until they are this many bytes.
 constexpr auto pending_bytes_max = std::size_t{1} << 20;
 
-// Stands for all tables of the feed.
-
 // The first of the rows that the file does not have yet.
 std::uint32_t first_new(const sink_rows& rows, const row_cursor& barrier) {
   auto first = rows.first;

@@ -25,6 +25,7 @@ volatile std::sig_atomic_t interrupted = 0;
 
 struct settings {
   sluice::service_options service;
+  sluice::feed_rules rules;
   sluice::sqlite_source_options from;
   sluice::sqlite_sink_options to;
   bool once = false;
@@ -76,10 +77,7 @@ int run(settings how) {
   auto service = sluice::service::open(how.service);
   if (!service)
     return failed(service.error());
-  auto rules = sluice::feed_rules{};
-  if (how.service.partitions > 1)
-    rules.order = sluice::feed_order::table;
-  auto ok = service->create_feed("replica", rules);
+  auto ok = service->create_feed("replica", how.rules);
   if (ok)
     ok = service->add_source("app", sluice::make_sqlite_source(how.from));
   if (ok)
@@ -106,6 +104,10 @@ settings parse(int argc, char** argv) {
     auto value = std::string{i + 1 < argc ? argv[++i] : ""};
     if (option == "--partitions") {
       result.service.partitions = std::strtoul(value.c_str(), nullptr, 10);
+      result.rules.order = sluice::feed_order::table;
+    } else if (option == "--order") {
+      result.rules.order = value == "table" ? sluice::feed_order::table
+                                            : sluice::feed_order::transaction;
     } else if (option == "--segment-bytes") {
       result.service.segment_bytes = std::strtoul(value.c_str(), nullptr, 10);
     } else if (option == "--tables") {
