@@ -23,7 +23,6 @@ collector_shard_state::on_sink_opened(feed_id feed, const sink_opened& x,
   of.torn = false;
   of.low_stored = x.low_watermark;
   of.low_asked = x.low_watermark;
-  of.retry_wait = {};
   of.positions.clear();
   for (const auto& position : x.positions)
     of.positions.emplace(position.table, position);
@@ -72,6 +71,7 @@ collector_shard_state::on_durable(feed_id feed, const rows_durable& x) {
   if (i == feeds_.end() || i->second.writer != x.writer)
     return {};
   auto& of = i->second;
+  of.retry_wait = {}; // It works; to have opened says little.
   while (!of.batches.empty() && of.batches.begin()->first <= x.batch) {
     auto& batch = of.batches.begin()->second;
     auto& on = channels_.at(batch.partition);
@@ -140,6 +140,7 @@ void collector_shard_state::drop_batches(feed_entry& of) {
 
 void collector_shard_state::stop_feed(feed_entry& of, error reason) {
   of.phase = sink_phase::stopped;
+  of.counts.stopped = true;
   of.counts.failure = std::move(reason);
   drop_batches(of);
   for (const auto& [table, number] : of.streams) {

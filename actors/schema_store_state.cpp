@@ -62,7 +62,7 @@ void schema_store_state::declare_if_noted(table_id id, table_entry& table,
   if (!table.unnoted.empty())
     return;
   for (const auto& x : table.declarers)
-    out.push_back(to_source{x.source, {id, x.version, errc::none}});
+    out.emplace_back(to_source{x.source, {id, x.version, errc::none}});
   table.declarers.clear();
 }
 

@@ -159,7 +159,7 @@ bool service::impl::flushed(timestamp resolved,
                               patience);
     if (!x)
       return false;
-    if (x->failure && x->failure.code != errc::sink_unavailable)
+    if (x->stopped)
       continue; // it will not get further
     if (x->failure)
       return false; // its sink may come back

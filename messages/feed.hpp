@@ -157,13 +157,14 @@ struct feed_status {
   /// Rows that came at or below their table's checkpoint: 0, always.
   std::uint64_t rows_below_checkpoint = 0;
   std::vector<unflushed_table> unflushed;
-  error failure; ///< Why the feed stopped; none while it runs.
+  error failure;        ///< Why it does not get on; none while it does.
+  bool stopped = false; ///< For good; else it is tried again.
 
   friend bool operator==(const feed_status&, const feed_status&) = default;
   auto fields() {
     return std::tie(feed, resolved, checkpoint, tables, rows_accepted,
                     rows_durable, resets, rows_below_checkpoint, unflushed,
-                    failure);
+                    failure, stopped);
   }
 };
 

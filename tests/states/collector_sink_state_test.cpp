@@ -226,3 +226,34 @@ TEST_CASE_FIXTURE(collector_fixture,
   CHECK(look_one<heartbeat>().feeds.at(0).exceptions.at(0).checkpoint
         == timestamp{40});
 }
+
+TEST_CASE_FIXTURE(collector_fixture,
+                  "a sink that opens and fails again is opened ever later") {
+  start();
+  auto waits = std::vector<std::int64_t>{};
+  for (int i = 0; i < 8; ++i) {
+    fail();
+    auto from = now;
+    while (look<open_sink>().empty())
+      advance(std::chrono::milliseconds{10});
+    waits.push_back((now - from).count());
+    open({position(20, 20)}, 20);
+  }
+  CHECK(waits.front() <= 110);
+  CHECK(waits.back() >= 5'000);
+  durable(1, 20); // It works again.
+  fail();
+  advance(std::chrono::milliseconds{100});
+  CHECK(look<open_sink>().size() == 1);
+}
+
+TEST_CASE_FIXTURE(collector_fixture, "the status says what is tried again") {
+  start();
+  fail();
+  CHECK(uut.status(feed).failure.code == errc::sink_unavailable);
+  CHECK_FALSE(uut.status(feed).stopped);
+  open({position(20, 20)}, 20);
+  CHECK_FALSE(uut.status(feed).failure);
+  fail(true);
+  CHECK(uut.status(feed).stopped);
+}
