@@ -10,7 +10,7 @@ packages=(
   libcaf-dev libfmt-dev libexpected-dev libxxhash-dev libsqlite3-dev
   libcli11-dev nlohmann-json3-dev rapidjson-dev
   # Tests.
-  doctest-dev librapidcheck-dev libbenchmark-dev
+  doctest-dev librapidcheck-dev libbenchmark-dev doxygen
 )
 
 missing=()

@@ -210,6 +210,7 @@ inline std::string to_string(const row_cursor& x) {
 
 } // namespace sluice
 
+/// @cond
 template <class Tag>
 struct std::hash<sluice::tagged<Tag>> {
   std::size_t operator()(sluice::tagged<Tag> x) const noexcept {
@@ -225,3 +226,4 @@ struct std::hash<sluice::unique_number<Tag>> {
                                       ^ x.counter);
   }
 };
+/// @endcond

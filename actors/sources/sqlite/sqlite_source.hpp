@@ -27,7 +27,7 @@ struct sqlite_source_options {
   /// How long to wait for the application's locks at set-up.
   std::chrono::milliseconds busy_timeout{5'000};
 
-  /// @error invalid_option
+  /// @returns invalid_option if the values make no sense.
   [[nodiscard]] status validate() const;
 };
 
