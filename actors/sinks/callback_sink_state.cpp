@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "messages/block_ranges.hpp"
+
 namespace sluice {
 
 namespace {
@@ -159,11 +161,9 @@ void callback_sink_state::drop_known_rows(write_item& item) const {
   auto known = known_.find(item.after.table);
   if (known == known_.end() || !item.block)
     return;
-  while (item.count > 0
-         && item.block->grouped(item.first).cursor() <= known->second) {
-    ++item.first;
-    --item.count;
-  }
+  auto skip = rows_up_to(*item.block, item.first, item.count, known->second);
+  item.first += skip;
+  item.count -= skip;
 }
 
 void callback_sink_state::take(const open_batch& batch) {

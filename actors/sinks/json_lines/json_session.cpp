@@ -3,28 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "messages/block_ranges.hpp"
+
 namespace sluice {
 
 namespace {
 
 // Lines are kept back until a commit, or until they are this many bytes.
 constexpr auto pending_bytes_max = std::size_t{1} << 20;
-
-// The first of the rows that the file does not have yet.
-std::uint32_t first_new(const sink_rows& rows, const row_cursor& barrier) {
-  auto first = rows.first;
-  auto count = rows.count;
-  while (count > 0) {
-    auto half = count / 2;
-    if (rows.block->grouped(first + half).cursor() <= barrier) {
-      first += half + 1;
-      count -= half + 1;
-    } else {
-      count = half;
-    }
-  }
-  return first;
-}
 
 } // namespace
 
@@ -77,7 +63,9 @@ status json_session::write(const sink_rows& rows) {
   auto table = rows.schema->table;
   auto end = rows.first + rows.count;
   auto now = options_.clock();
-  for (auto i = first_new(rows, barrier_of(table)); i < end; ++i) {
+  auto known = rows_up_to(*rows.block, rows.first, rows.count,
+                          barrier_of(table));
+  for (auto i = rows.first + known; i < end; ++i) {
     auto row = rows.block->grouped(i);
     auto done = encoder_.append(*rows.schema, row, now, file_->pending());
     if (done && file_->pending().size() >= pending_bytes_max)

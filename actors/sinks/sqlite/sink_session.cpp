@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include "actors/sinks/sqlite/sink_error.hpp"
+#include "messages/block_ranges.hpp"
 
 namespace sluice {
 
@@ -37,22 +38,6 @@ status set_up(sqlite_db& db, const sqlite_sink_options& options) {
   if (!done)
     return sink_failure(db, std::move(done.error()), "");
   return {};
-}
-
-// The first of the rows that the target does not have yet.
-std::uint32_t first_new(const sink_rows& rows, const row_cursor& barrier) {
-  auto first = rows.first;
-  auto count = rows.count;
-  while (count > 0) {
-    auto half = count / 2;
-    if (rows.block->grouped(first + half).cursor() <= barrier) {
-      first += half + 1;
-      count -= half + 1;
-    } else {
-      count = half;
-    }
-  }
-  return first;
 }
 
 } // namespace
@@ -110,7 +95,8 @@ status sink_session::write(const sink_rows& rows) {
   auto barrier = shared == reached_.end()
                    ? reached.cursor
                    : std::max(reached.cursor, shared->second.cursor);
-  auto first = first_new(rows, barrier);
+  auto first = rows.first
+               + rows_up_to(*rows.block, rows.first, rows.count, barrier);
   auto end = rows.first + rows.count;
   if (first == end)
     return {};
