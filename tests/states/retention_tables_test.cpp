@@ -13,3 +13,35 @@ TEST_CASE("a table that comes into being later is released by its feeds") {
   CHECK(uut.floor_of({7}) == timestamp{40});
   CHECK(uut.floor_of({8}) == timestamp{0}); // no feed matches: kept
 }
+
+TEST_CASE("all tables of a feed are in range when each of them is") {
+  auto uut = retention_state{};
+  uut.on_feeds_loaded({{{{1}, "all", {{"*"}, {}}}, {{2}, "few", {{"a"}, {}}}},
+                       {},
+                       {{{7}, "a", {}, {}}, {{8}, "b", {}, {}}},
+                       {{{7}, {20}}, {{8}, {60}}}});
+  auto wanted = [](std::uint64_t feed, std::uint64_t after) {
+    auto result = scan_entry{};
+    result.table = all_tables;
+    result.feed = {feed};
+    result.after = row_cursor::end_of({after});
+    return result;
+  };
+  CHECK(uut.lost(wanted(1, 0)) == timestamp{60});
+  CHECK_FALSE(uut.in_range(wanted(1, 20)));
+  CHECK(uut.in_range(wanted(1, 60)));
+  CHECK(uut.in_range(wanted(2, 20))); // b is not among its tables
+  CHECK_FALSE(uut.in_range(wanted(2, 19)));
+}
+
+TEST_CASE("a scan of all tables holds the rows of each") {
+  auto uut = retention_state{};
+  uut.on_feeds_loaded(
+    {{{{1}, "all", {}}}, {}, {{{7}, "a", {}, {}}, {{8}, "b", {}, {}}}, {}});
+  uut.on_floor_report({{1}, {90}, {}});
+  uut.pin(all_tables, row_cursor::end_of({40}));
+  CHECK(uut.floor_of({7}) == timestamp{40});
+  CHECK(uut.floor_of({8}) == timestamp{40});
+  uut.unpin(all_tables, row_cursor::end_of({40}));
+  CHECK(uut.floor_of({8}) == timestamp{90});
+}
