@@ -392,7 +392,8 @@ void dispatcher_shard_state::complete_scan(slot stream,
   // Every row <= scan_resolved_ is sent, so DDL up to there is due.
   send_due_ddl(stream, scan_resolved_);
   auto news = dispatcher.complete(scan_resolved_);
-  if (!join(stream, complete_to) && news)
+  // A cut that joining tore has the news; a promise would end it.
+  if (!join(stream, complete_to) && news && !dispatcher.torn())
     parcels_[dispatcher.who().feed].items.push_back(
       dispatcher.send_promise(stream));
 }

@@ -104,6 +104,14 @@ TEST_CASE("every schedule with little credit commits no part of one") {
     run(seed, {.credit = 200, .window = 1, .order = feed_order::transaction});
 }
 
+// What a scan leaves is in the window then, and the credit ends inside of it.
+TEST_CASE("every schedule that joins with little credit commits no part") {
+  for (std::uint64_t seed = 1; seed <= 150; ++seed)
+    run(seed, {.credit = 300 + seed * 10,
+               .window = 1 << 20,
+               .order = feed_order::transaction});
+}
+
 TEST_CASE("every schedule with a failing sink commits no part of one") {
   for (std::uint64_t seed = 1; seed <= 150; ++seed)
     run(seed, {.sink_fails = true, .order = feed_order::transaction});
