@@ -91,6 +91,7 @@ public:
     wait();
   }
 
+  [[nodiscard]] pid_t id() const { return pid_; }
   void signal(int number) {
     if (pid_ > 0)
       ::kill(pid_, number);

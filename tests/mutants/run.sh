@@ -32,12 +32,17 @@ fi
 executable_of() { sed -n '1s/^# kills: \([^ ]*\) .*/\1/p' "$1"; }
 title_of() { sed -n '1s/^# kills: [^ ]* -tc="\(.*\)"$/\1/p' "$1"; }
 
-# The tree as it is, with old times kept: what did not change isn't rebuilt.
+# The tree as it is. What is the same keeps its time and isn't built again; a
+# file that was a mutant is newer than what was built of it, and so it is.
 copy_tree() {
-  mkdir -p "$tree"
-  (cd "$root" &&
-    tar -c --exclude=./build --exclude=./.git --exclude=./tests/mutants .) |
-    tar -x -C "$tree"
+  local file
+  while IFS= read -r -d '' file; do
+    cmp -s "$root/$file" "$tree/$file" && continue
+    mkdir -p "$(dirname "$tree/$file")"
+    cp "$root/$file" "$tree/$file"
+  done < <(cd "$root" && find . \
+    \( -path ./build -o -path ./.git -o -path ./tests/mutants \) -prune -o \
+    -type f -print0)
 }
 
 build_targets() {

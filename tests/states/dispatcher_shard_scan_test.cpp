@@ -260,7 +260,7 @@ TEST_CASE("a transaction of four times the credit passes in its order") {
   auto row = block->grouped(0).size_bytes();
   auto all = shard_fixture{{}, 3 * row};
   all.join();
-  all.append(block_of({{7, 30}}), 30); // one row is under way
+  all.append(block_of({{7, 30}, end_mark}), 30); // one row is under way
   all.append(block, 40);
   CHECK(all.take<delivery>().empty());
   all.scanned(block); // as many rows as the credit covers
@@ -274,6 +274,28 @@ TEST_CASE("a transaction of four times the credit passes in its order") {
   CHECK(item.first_seq == sequence{5});
   CHECK(item.count == 10);
   CHECK(item.block->grouped(item.first).cursor() == row_cursor{{40}, {40}, 2});
+}
+
+TEST_CASE("a promise does not end a transaction that joining tore") {
+  auto block = block_of({{7, 40, 0}, {7, 40, 1}, {7, 40, 2}, {7, 40, 3}});
+  auto row = block->grouped(0).size_bytes();
+  auto all = shard_fixture{{}, 3 * row};
+  all.resolve(25);
+  all.add(all.first, 20, all_tables.value);
+  all.reset(1, 20);
+  for (const auto& x : all.take<schema_query>())
+    all.keep(
+      all.uut.on_schema_answer({x, {ddl(7, 1, 0).schema}, {}, errc::none}));
+  auto request = all.take_one<scan_request>();
+  // These come while the scan is under way, and the credit ends in them.
+  all.append(block_of({{7, 30}, end_mark}), 30);
+  all.append(block, 40);
+  all.scanned(request, nullptr);
+  auto items = all.take_one<delivery>().items;
+  REQUIRE(items.size() == 2);
+  CHECK(items[0].end == item_end::transaction);
+  CHECK(items[1].count == 2);
+  CHECK(items[1].end == item_end::cut);
 }
 
 TEST_CASE_FIXTURE(shard_fixture,

@@ -2,7 +2,8 @@
 // by itself, and commits are many.
 //
 //   kill_replicator SOURCE REPLICA STATE [--once] [--partitions N]
-//                   [--segment-bytes N] [--tables A,B,C]
+//                   [--segment-bytes N] [--credit-bytes N] [--order table]
+//                   [--tables A,B,C]
 //
 // Says "copying" when the source reads a copy. Exit status: 0 after SIGTERM or
 // when --once has everything; 2 with the error's line on stderr.
@@ -42,11 +43,19 @@ bool caught_up(const sluice::source_status& source,
          && feed.unflushed.empty();
 }
 
+// The machine has other things to do: asked again.
+template <class T>
+bool is_busy(const sluice::expected<T>& x) {
+  return !x && x.error().code == sluice::errc::timed_out;
+}
+
 int follow(sluice::service& service, bool once) {
   auto said = false;
   while (interrupted == 0) {
     auto source = service.source();
     auto feed = service.status_of("replica");
+    if (is_busy(source) || is_busy(feed))
+      continue;
     if (!source || !feed)
       return failed(!source ? source.error() : feed.error());
     // Locked by the application: that is tried again.
@@ -110,6 +119,8 @@ settings parse(int argc, char** argv) {
                                             : sluice::feed_order::transaction;
     } else if (option == "--segment-bytes") {
       result.service.segment_bytes = std::strtoul(value.c_str(), nullptr, 10);
+    } else if (option == "--credit-bytes") {
+      result.service.credit_bytes = std::strtoul(value.c_str(), nullptr, 10);
     } else if (option == "--tables") {
       result.from.tables.include.clear();
       auto names = std::istringstream{value};
