@@ -340,12 +340,12 @@ public:
   /// Runs until the replica has everything.
   void finish() {
     start({"--once"});
-    REQUIRE_MESSAGE(replicator->wait_for(60s) == 0, logged());
+    REQUIRE_MESSAGE(replicator->wait_for(100s) == 0, logged());
   }
   /// Until the replica has got further than `before`.
   void wait_for_progress(std::int64_t before) {
     auto further = [&] { return position() > before || replicator->ended(); };
-    REQUIRE_MESSAGE(comes_true(30s, further), logged());
+    REQUIRE_MESSAGE(comes_true(100s, further), logged());
     REQUIRE_MESSAGE(!replicator->ended(), logged());
   }
 
