@@ -15,13 +15,10 @@ function(sluice_options target)
     $<$<BOOL:${SLUICE_WERROR}>:-Werror>)
 endfunction()
 
-# Shares the one precompiled header (CAF and every typed interface), if there is
-# one. Only for targets that use CAF.
+# Shares the one precompiled header (CAF and every typed interface). Only for
+# targets that use CAF.
 function(sluice_precompiled target)
-  get_target_property(type sluice_pch TYPE)
-  if(type STREQUAL "OBJECT_LIBRARY")
-    target_precompile_headers(${target} REUSE_FROM sluice_pch)
-  endif()
+  target_precompile_headers(${target} REUSE_FROM sluice_pch)
 endfunction()
 
 # sluice_layer(<name> [CAF]

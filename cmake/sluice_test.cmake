@@ -50,7 +50,9 @@ function(sluice_test label)
     endif()
   endif()
   set(suppressions "${CMAKE_CURRENT_SOURCE_DIR}/support/ubsan.supp")
-  set(ubsan "UBSAN_OPTIONS=suppressions=${suppressions}:print_stacktrace=1")
+  set(environment
+    "UBSAN_OPTIONS=suppressions=${suppressions}:print_stacktrace=1"
+    "SLUICE_SOURCE_DIR=${sluice_SOURCE_DIR}")
   # A filter that matches no test case succeeds: that must not count as passed.
   file(CONFIGURE OUTPUT ${target}_properties.cmake @ONLY CONTENT
 "foreach(name IN LISTS @target@_TESTS)
@@ -58,7 +60,7 @@ function(sluice_test label)
     LABELS \"@labels@\"
     TIMEOUT @test_TIMEOUT@
     FAIL_REGULAR_EXPRESSION \"test cases: +0 \"
-    ENVIRONMENT \"@ubsan@\")
+    ENVIRONMENT \"@environment@\")
 endforeach()
 ")
   set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES

@@ -1,26 +1,16 @@
 // docs/row_format.md says what the code does.
 
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include <doctest/doctest.h>
 
 #include "messages/row.hpp"
-
-#ifndef SLUICE_SOURCE_DIR
-  #define SLUICE_SOURCE_DIR "."
-#endif
+#include "tests/support/checkout.hpp"
 
 using namespace sluice;
 
 namespace {
-
-// Of the checkout that this was compiled from.
-std::string path_of(const std::string& name) {
-  auto here = std::filesystem::path{__FILE__}.parent_path();
-  return (here.parent_path().parent_path() / "docs" / name).string();
-}
 
 // The bytes between ```hex and ```, without the offset of each line.
 std::string bytes_of_example(const std::string& path) {
@@ -45,7 +35,8 @@ std::string bytes_of_example(const std::string& path) {
 } // namespace
 
 TEST_CASE("the example in docs row_format is what it says") {
-  auto bytes = bytes_of_example(path_of("row_format.md"));
+  auto bytes = bytes_of_example(
+    sluice::test::checkout_file("docs/row_format.md"));
   REQUIRE(bytes.size() == 106);
   auto block = row_block::parse(bytes, {1});
   REQUIRE(block.has_value());

@@ -21,6 +21,7 @@ else
 fi
 tree=$work/tree
 build=$work/build
+export SLUICE_SOURCE_DIR=$tree # for the tests that read docs
 
 names=("$@")
 if [[ ${#names[@]} -eq 0 ]]; then

@@ -1,12 +1,12 @@
 #include <bit>
 #include <cmath>
-#include <filesystem>
 #include <limits>
 #include <random>
 
 #include "actors/sinks/json_lines/change_encoder.hpp"
 #include "actors/sinks/json_lines/json_text.hpp"
 #include "tests/sqlite/json_lines_fixture.hpp"
+#include "tests/support/checkout.hpp"
 
 using namespace json_test;
 
@@ -14,10 +14,8 @@ namespace {
 
 constexpr auto recorded_us = std::uint64_t{1'795'390'800'123'456};
 
-// Of the checkout that this was compiled from.
 std::string sample(const std::string& name) {
-  auto here = std::filesystem::path{__FILE__}.parent_path();
-  return read_file((here / "samples" / name).string());
+  return read_file(sluice::test::checkout_file("tests/sqlite/samples/" + name));
 }
 
 schema_ptr orders() {

@@ -1,25 +1,15 @@
 // docs/log_format.md says what the code does.
 
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "store/segment_format.hpp"
 #include "tests/store/log_fixture.hpp"
-
-#ifndef SLUICE_SOURCE_DIR
-  #define SLUICE_SOURCE_DIR "."
-#endif
+#include "tests/support/checkout.hpp"
 
 using namespace log_test;
 
 namespace {
-
-// Of the checkout that this was compiled from.
-std::string path_of(const std::string& name) {
-  auto here = std::filesystem::path{__FILE__}.parent_path();
-  return (here.parent_path().parent_path() / "docs" / name).string();
-}
 
 // The bytes between ```hex and ``` at their offsets, zeros between them.
 std::string bytes_of_example(const std::string& path) {
@@ -44,7 +34,8 @@ std::string bytes_of_example(const std::string& path) {
 } // namespace
 
 TEST_CASE("the example in docs log_format is what it says") {
-  auto bytes = bytes_of_example(path_of("log_format.md"));
+  auto bytes = bytes_of_example(
+    sluice::test::checkout_file("docs/log_format.md"));
   auto view = std::string_view{bytes};
   auto header = decode_file_header(view.substr(0, 4096));
   REQUIRE(header.has_value());
