@@ -149,6 +149,7 @@ void collector_shard_state::stop_feed(feed_entry& of, error reason) {
   }
   of.streams.clear();
   of.busy.clear();
+  share_credit();
 }
 
 void collector_shard_state::drop_stream(feed_entry& of, index number) {
@@ -250,6 +251,19 @@ void collector_shard_state::send_heartbeat(channel_entry& on, bool repeat) {
 void collector_shard_state::send_credit(channel_entry& on) {
   if (on.shard_known && on.up.credit.worth_telling())
     out_.emplace_back(on.up.make_credit());
+}
+
+// A feed came or went: they have the same memory, in other shares.
+void collector_shard_state::share_credit() {
+  auto shares = std::size_t{0};
+  for (const auto& [partition, on] : channels_)
+    shares += on.up.credit.feeds();
+  auto each = options_.credit_bytes_all / std::max(shares, std::size_t{1});
+  each = std::max(each, options_.credit_bytes_min);
+  for (auto& [partition, on] : channels_) {
+    on.up.credit.set_limit(std::min(each, options_.credit_bytes));
+    send_credit(on);
+  }
 }
 
 } // namespace sluice

@@ -85,8 +85,8 @@ void collector_shard_state::add_stream(feed_entry& to, const table_info& table,
     i->second.up = {id, table.partition, options_.credit_bytes};
     out_.emplace_back(open_channel{id, table.partition});
   }
-  i->second.up.credit.add(to.record.id);
-  send_credit(i->second);
+  if (i->second.up.credit.add(to.record.id))
+    share_credit();
   entries_[number].answer_wait = options_.answer_min;
   send_register(entries_[number], now);
 }

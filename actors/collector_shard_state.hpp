@@ -20,8 +20,12 @@ namespace sluice {
 struct collector_shard_options {
   /// Unique numbers of this shard count on from here; new at every start.
   std::uint64_t origin = 1;
-  /// Bytes per feed and channel that may be on their way or at the sink.
+  /// Bytes per feed and channel that may be on their way or at the sink ...
   std::uint64_t credit_bytes = 16 << 20;
+  /// ... but no more than this over all of them, as long as each gets
+  /// `credit_bytes_min`.
+  std::uint64_t credit_bytes_all = 112 << 20;
+  std::uint64_t credit_bytes_min = 64 << 10;
   std::chrono::milliseconds heartbeat_interval{200};
   /// Rows durable after which a heartbeat goes before its time.
   std::uint64_t heartbeat_rows = 4'000;
@@ -173,6 +177,7 @@ private:
   void ask_watermark(feed_entry& of);
   void send_heartbeat(channel_entry& on, bool repeat);
   void send_credit(channel_entry& on);
+  void share_credit();
   [[nodiscard]] timestamp low_watermark(const feed_entry& of) const;
   [[nodiscard]] timestamp effective(const stream_entry& x) const;
 

@@ -27,16 +27,13 @@ void credit_spent::spend(feed_id feed, std::uint64_t charge) {
   accounts_[feed].sent += charge;
 }
 
-bool credit_spent::on_granted(const std::vector<feed_total>& granted) {
+bool credit_spent::on_granted(const std::vector<feed_grant>& granted) {
   auto more = false;
   for (const auto& x : granted) {
     auto& account = accounts_[x.feed];
-    if (account.limit == 0)
-      account.limit = x.bytes;
-    if (x.bytes <= account.granted)
-      continue;
-    account.granted = x.bytes;
-    more = true;
+    more = more || x.total > account.granted;
+    account.granted = x.total;
+    account.limit = x.limit;
   }
   return more;
 }
@@ -71,22 +68,24 @@ void credit_granted::release(feed_id feed, std::uint64_t charge) {
     i->second.pinned -= std::min(i->second.pinned, charge);
 }
 
-std::vector<feed_total> credit_granted::granted() const {
-  auto result = std::vector<feed_total>{};
+std::vector<feed_grant> credit_granted::granted() const {
+  auto result = std::vector<feed_grant>{};
   for (const auto& [feed, account] : accounts_)
-    result.push_back({feed, total(account)});
+    result.push_back({feed, total(account), limit_});
   return result;
 }
 
 bool credit_granted::worth_telling() const {
   return std::any_of(accounts_.begin(), accounts_.end(), [&](const auto& x) {
-    return x.second.told == 0 || total(x.second) >= x.second.told + limit_ / 4;
+    auto now = total(x.second);
+    return x.second.told == 0 || now < x.second.told
+           || now >= x.second.told + limit_ / 4;
   });
 }
 
 bool credit_granted::changed() const {
   return std::any_of(accounts_.begin(), accounts_.end(), [&](const auto& x) {
-    return total(x.second) > x.second.told;
+    return total(x.second) != x.second.told;
   });
 }
 

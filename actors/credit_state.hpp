@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <vector>
@@ -21,9 +22,9 @@ public:
   [[nodiscard]] bool covers(feed_id feed, std::uint64_t charge,
                             std::uint64_t packed = 0) const;
   void spend(feed_id feed, std::uint64_t charge);
-  /// Totals only rise; a late message changes nothing.
+  /// @pre Newer than every grant before; the channel drops late ones.
   /// @returns Whether some feed may send more than before.
-  bool on_granted(const std::vector<feed_total>& granted);
+  bool on_granted(const std::vector<feed_grant>& granted);
   /// sent_total of every feed that has sent.
   [[nodiscard]] std::vector<feed_total> sent() const;
 
@@ -31,7 +32,7 @@ private:
   struct totals {
     std::uint64_t granted = 0;
     std::uint64_t sent = 0;
-    std::uint64_t limit = 0; ///< The first grant names it.
+    std::uint64_t limit = 0; ///< 0: nothing was granted yet.
   };
   std::map<feed_id, totals> accounts_;
 };
@@ -43,19 +44,23 @@ public:
     // nop
   }
   /// The feed is on this channel: it gets its first grant.
-  void add(feed_id feed) { accounts_.try_emplace(feed); }
+  /// @returns Whether it was not before.
+  bool add(feed_id feed) { return accounts_.try_emplace(feed).second; }
   void remove(feed_id feed) { accounts_.erase(feed); }
+  [[nodiscard]] std::size_t feeds() const { return accounts_.size(); }
+  /// Of each feed. A lower one takes effect as its sink lets go of rows.
+  void set_limit(std::uint64_t limit) { limit_ = limit; }
   /// A message down the channel named its totals.
   void on_sent(const std::vector<feed_total>& sent);
   /// A delivery is held in memory, by whomever.
   void pin(feed_id feed, std::uint64_t charge);
   void release(feed_id feed, std::uint64_t charge);
   /// granted_total = highest sent_total seen + limit - pinned.
-  [[nodiscard]] std::vector<feed_total> granted() const;
-  /// Whether a grant has grown by a quarter of the limit since `told()`, or
-  /// was never told: worth a message of its own.
+  [[nodiscard]] std::vector<feed_grant> granted() const;
+  /// Whether a grant has grown by a quarter of the limit since `told()`, has
+  /// fallen, or was never told: worth a message of its own.
   [[nodiscard]] bool worth_telling() const;
-  /// Whether a grant has grown at all since `told()`.
+  /// Whether a grant is another one than at `told()`.
   [[nodiscard]] bool changed() const;
   void told();
   [[nodiscard]] std::uint64_t pinned() const;

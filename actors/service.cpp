@@ -73,6 +73,7 @@ expected<service> service::start(service_options options,
   auto shard = collector_shard_options{};
   shard.origin = run->value; // node 0; every start is another origin
   shard.credit_bytes = x->options.credit_bytes;
+  shard.credit_bytes_all = x->options.memory_budget * 7 / 16;
   shard.heartbeat_interval = x->options.heartbeat_interval;
   x->parts.start_node(shard);
   return service{std::move(x)};

@@ -41,7 +41,8 @@ struct service_options {
   durability_level durability = durability_level::written;
   /// Bytes for all rows in memory: credit, the log's recent blocks, windows.
   std::uint64_t memory_budget = 256 << 20;
-  /// Bytes per feed that are on their way or held by its sink.
+  /// Bytes per feed that are on their way or held by its sink; less if there
+  /// are so many feeds that their part of the budget does not suffice.
   std::uint64_t credit_bytes = 16 << 20;
   std::uint64_t segment_bytes = 64 << 20;
   std::size_t partitions = 1;

@@ -19,12 +19,25 @@ struct feed_total {
   auto fields() { return std::tie(feed, bytes); }
 };
 
-/// COLLECTOR_SHARD -> DISPATCHER_SHARD: granted_total per feed =
-/// highest sent_total seen + limit - bytes still pinned. Takes an up_seq.
+/// What one feed may have sent in all on one channel.
+struct feed_grant {
+  feed_id feed;
+  /// Highest sent_total seen + limit - bytes still pinned. Falls when the
+  /// limit does.
+  std::uint64_t total = 0;
+  /// May be in flight at once. The feeds of a service share its memory: with
+  /// more feeds each gets less.
+  std::uint64_t limit = 0;
+
+  friend bool operator==(const feed_grant&, const feed_grant&) = default;
+  auto fields() { return std::tie(feed, total, limit); }
+};
+
+/// COLLECTOR_SHARD -> DISPATCHER_SHARD: grants per feed. Takes an up_seq.
 struct credit {
   channel_id channel;
   channel_seq up_seq;
-  std::vector<feed_total> granted;
+  std::vector<feed_grant> granted;
 
   friend bool operator==(const credit&, const credit&) = default;
   auto fields() { return std::tie(channel, up_seq, granted); }

@@ -42,7 +42,7 @@ struct heartbeat {
   channel_seq up_seq;
   channel_seq acked; ///< Last contiguous channel_seq applied.
   std::vector<feed_checkpoint> feeds;
-  std::vector<feed_total> granted; ///< As in `credit`.
+  std::vector<feed_grant> granted; ///< As in `credit`.
 
   friend bool operator==(const heartbeat&, const heartbeat&) = default;
   auto fields() { return std::tie(channel, up_seq, acked, feeds, granted); }

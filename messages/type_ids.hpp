@@ -118,6 +118,7 @@ CAF_ADD_TYPE_ID(sluice, (sluice::acknowledge))
 CAF_ADD_TYPE_ID(sluice, (sluice::note_lost))
 CAF_ADD_TYPE_ID(sluice, (sluice::lost_noted))
 CAF_ADD_TYPE_ID(sluice, (sluice::feed_span))
+CAF_ADD_TYPE_ID(sluice, (sluice::feed_grant))
 
 CAF_END_TYPE_ID_BLOCK(sluice)
 

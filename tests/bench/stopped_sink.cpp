@@ -1,13 +1,13 @@
-// Whether memory holds, and the others keep their pace, while one consumer
-// stands still, one is slow and one fails. The stopped one takes nothing for
+// Whether memory holds, and the others keep their pace, while six consumers
+// stand still, one is slow and one fails. The stopped ones take nothing for
 // 30 s, in which the source makes more than eight times the memory budget. Then
 // all go on, and each must get every row, in order.
 //
-//   stopped_sink [--stop 30] [--rows-per-second 150000]
+//   stopped_sink [--stop 30] [--stopped 6] [--rows-per-second 150000]
 //
 // Exits with 1 if one of the demands that it prints is not met.
-#include <array>
 #include <atomic>
+#include <deque>
 #include <fstream>
 #include <thread>
 
@@ -26,6 +26,7 @@ using std::chrono::milliseconds;
 struct settings {
   int stop = 30;   ///< Seconds.
   int before = 10; ///< Seconds for the rate to compare with.
+  int stopped = 6; ///< Consumers.
   std::uint64_t rows_per_second = 150'000;
 };
 
@@ -123,6 +124,12 @@ bool demand(const char* what, bool met) {
 class experiment {
 public:
   explicit experiment(const settings& how) : how_{how} {
+    consumers_.emplace_back("steady_1", conduct::steady);
+    consumers_.emplace_back("steady_2", conduct::steady);
+    for (auto i = 1; i <= how.stopped; ++i)
+      consumers_.emplace_back("stopped_" + std::to_string(i), conduct::stopped);
+    consumers_.emplace_back("slow", conduct::slow);
+    consumers_.emplace_back("failing", conduct::failing);
     for (auto& x : consumers_) {
       need(service_.create_feed(x.name()));
       need(service_.subscribe(
@@ -231,11 +238,7 @@ private:
   settings how_;
   memory_watch watch_;
   scratch place_;
-  std::array<consumer, 5> consumers_{{{"steady_1", conduct::steady},
-                                      {"steady_2", conduct::steady},
-                                      {"stopped", conduct::stopped},
-                                      {"slow", conduct::slow},
-                                      {"failing", conduct::failing}}};
+  std::deque<consumer> consumers_; // callbacks refer to them
   service service_ = open(place_);
   std::uint64_t rows_ = 0;
 };
@@ -247,6 +250,8 @@ int main(int argc, char** argv) {
   auto app = CLI::App{"Memory and pace while one consumer stands still."};
   app.add_option("--stop", how.stop, "Seconds")->check(CLI::PositiveNumber);
   app.add_option("--before", how.before, "Seconds")->check(CLI::PositiveNumber);
+  app.add_option("--stopped", how.stopped, "Consumers")
+    ->check(CLI::PositiveNumber);
   app.add_option("--rows-per-second", how.rows_per_second, "Of the source")
     ->check(CLI::PositiveNumber);
   CLI11_PARSE(app, argc, argv);

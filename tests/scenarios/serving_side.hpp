@@ -117,7 +117,7 @@ struct serving_side : deterministic {
          heartbeat{channel, {++up}, {acked}, {{feed, {checkpoint}, {}}}, {}});
   }
   void credit_of(std::uint64_t bytes) {
-    tell(collector, shard, credit{channel, {++up}, {{feed, bytes}}});
+    tell(collector, shard, credit{channel, {++up}, {{feed, bytes, bytes}}});
   }
   /// commit_ts of the rows that came for an epoch.
   std::vector<std::uint64_t> rows(std::uint64_t of_epoch) {

@@ -57,7 +57,7 @@ TEST_CASE_FIXTURE(both, "an old mark returns no credit") {
   up.credit.add(feed);
   arrive(1);
   CHECK(up.on_mark({channel, {1}, {}, {{feed, 50}}}) == arrival::old);
-  CHECK(up.credit.granted()[0].bytes == 100);
+  CHECK(up.credit.granted()[0].total == 100);
 }
 
 TEST_CASE_FIXTURE(both, "a mark of another channel is dropped") {
@@ -139,7 +139,7 @@ TEST_CASE_FIXTURE(both, "a heartbeat that says nothing new is not sent") {
   CHECK(up.worth_sending(part(0), false));
   auto beat = up.make_heartbeat(part(0));
   CHECK(beat.up_seq == channel_seq{1});
-  CHECK(beat.granted == std::vector<feed_total>{{feed, 100}});
+  CHECK(beat.granted == std::vector<feed_grant>{{feed, 100, 100}});
   CHECK_FALSE(up.worth_sending(part(0), false));
   CHECK(up.worth_sending(part(40), false));
 }

@@ -192,6 +192,48 @@ TEST_CASE_FIXTURE(collector_fixture, "rows are pinned until the sink lets go") {
   CHECK(uut.pinned_bytes() == 0);
 }
 
+TEST_CASE("feeds share the memory that there is for all of them") {
+  auto options = collector_shard_options{};
+  options.credit_bytes = 600;
+  options.credit_bytes_all = 1'000;
+  options.credit_bytes_min = 400;
+  auto uut = collector_shard_state{options};
+  auto limits = std::vector<std::uint64_t>{};
+  auto take = [&](const std::vector<feed_grant>& granted) {
+    limits.clear();
+    for (const auto& grant : granted)
+      limits.push_back(grant.limit);
+  };
+  auto note = [&](const collector_shard_state::effects& effects) {
+    for (const auto& x : effects)
+      if (const auto* told = std::get_if<credit>(&x))
+        take(told->granted);
+      else if (const auto* beat = std::get_if<heartbeat>(&x))
+        take(beat->granted);
+  };
+  auto subscribe = [&](std::uint32_t number) {
+    auto feed = feed_id{number};
+    note(uut.on_subscribe({{feed, "f", per_table()}}));
+    note(uut.on_tables({feed, {collector_fixture::info(7)}}, {}));
+    auto effects = uut.on_sink_opened(feed, {{1}, {}, {}}, {});
+    note(effects);
+    for (const auto& x : effects)
+      if (const auto* asked = std::get_if<register_dispatchers>(&x))
+        note(uut.on_ready({asked->channel, asked->entries[0].id, {number}, {}},
+                          {}));
+  };
+  using all = std::vector<std::uint64_t>;
+  subscribe(1);
+  CHECK(limits == all{600}); // no feed gets more
+  subscribe(2);
+  CHECK(limits == all{500, 500});
+  subscribe(3);
+  CHECK(limits == all{400, 400, 400}); // no feed gets less
+  note(uut.on_unsubscribe({{1}}));
+  note(uut.on_tick({})); // not worth a message of its own
+  CHECK(limits == all{500, 500});
+}
+
 TEST_CASE_FIXTURE(collector_fixture,
                   "whatever became of a delivery, it is let go") {
   start();

@@ -57,7 +57,9 @@ struct shard_fixture {
     keep(uut.on_heartbeat({channel, {++up}, {acked}, {part}, {}}));
   }
   void grant(std::uint64_t total, feed_id to = feed) {
-    keep(uut.on_credit({channel, {++up}, {{to, total}}}));
+    // Nothing is pinned at the first grant, so it is the limit.
+    auto limit = limits.try_emplace(to, total).first->second;
+    keep(uut.on_credit({channel, {++up}, {{to, total, limit}}}));
   }
 
   // -- as EVENT_STORE ---------------------------------------------------------
@@ -150,6 +152,7 @@ struct shard_fixture {
   dispatcher_shard_state uut;
   dispatcher_shard_state::effects sent;
   std::map<registration_id, slot> slots;
+  std::map<feed_id, std::uint64_t> limits;
   std::chrono::milliseconds now{0};
   std::uint64_t up = 0;
   std::uint64_t last = 0;
