@@ -163,6 +163,8 @@ public:
     return result;
   }
   caf::actor_system& system() noexcept { return system_; }
+  /// For tests that choose who runs next.
+  caf::scheduler::test_coordinator& scheduler() noexcept { return scheduler_; }
 
 private:
   struct configuration : caf::actor_system_config {
