@@ -4,9 +4,10 @@
 #   asan            ASan and UBSan over all but the slow labels
 #   clang           every translation unit has to pass clang's front end
 #   --all           also: build and run everything with clang and as release;
-#                   10,000 random histories of SQLite; and break the code in
-#                   one line after the other: each time the test that is there
-#                   for it has to fail
+#                   10,000 random histories of SQLite; all benches, whose
+#                   figures need a machine without other work; and break the
+#                   code in one line after the other: each time the test that
+#                   is there for it has to fail
 # Ends with a table of times and ctest's summary.
 set -euo pipefail
 
@@ -76,6 +77,16 @@ clang_syntax() {
       <"../logs/clang.commands")
 }
 
+# Each checks what it measures; the memory's fails beyond its bound.
+benches() {
+  local bench
+  for bench in generator_to_callback sqlite_to_sqlite_bench commit_latency \
+    stopped_sink; do
+    printf '\n%s\n' "$bench"
+    "build/release/bin/$bench" || return 1
+  done
+}
+
 step 'install what is missing' bash cmake/install_deps.sh
 step 'g++: build' build dev
 step 'g++: all tests' run_tests dev
@@ -89,6 +100,7 @@ if [[ $all == yes ]]; then
   done
   step 'histories of SQLite: 10,000' env SLUICE_HISTORIES=10000 \
     build/release/bin/test_histories --test-case='Random histories*'
+  step 'benches' benches
   step 'mutants' bash tests/mutants/run.sh
 fi
 
