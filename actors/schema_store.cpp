@@ -48,9 +48,9 @@ std::size_t sender_number(pointer self, std::vector<Handle>& peers) {
 
 void on_declare(pointer self, const declare_schema& message) {
   auto done = self->state.history->add(message.event);
-  perform_all(self, self->state.core.on_declare(
-                      sender_number(self, self->state.sources), message,
-                      done ? errc::none : done.error().code));
+  perform_all(
+    self, self->state.core.on_declare(sender_number(self, self->state.sources),
+                                      message, done ? error{} : done.error()));
 }
 
 void on_down(pointer self, const caf::actor_addr& source) {

@@ -28,12 +28,11 @@ void schema_store_state::on_loaded(const std::vector<ddl_event>& events,
 
 // -- the source ---------------------------------------------------------------
 
-schema_store_state::effects
-schema_store_state::on_declare(std::size_t source,
-                               const declare_schema& message, errc failure) {
+schema_store_state::effects schema_store_state::on_declare(
+  std::size_t source, const declare_schema& message, const error& failure) {
   const auto& event = message.event;
   auto id = event.schema.table;
-  if (failure != errc::none)
+  if (failure)
     return {to_source{source, {id, event.schema.version, failure}}};
   auto out = effects{};
   auto& table = tables_[id];
@@ -62,7 +61,7 @@ void schema_store_state::declare_if_noted(table_id id, table_entry& table,
   if (!table.unnoted.empty())
     return;
   for (const auto& x : table.declarers)
-    out.emplace_back(to_source{x.source, {id, x.version, errc::none}});
+    out.emplace_back(to_source{x.source, {id, x.version, {}}});
   table.declarers.clear();
 }
 

@@ -46,7 +46,7 @@ public:
   /// @param failure Why the history did not take it; none when it did.
   [[nodiscard]] effects on_declare(std::size_t source,
                                    const declare_schema& message,
-                                   errc failure = errc::none);
+                                   const error& failure = {});
   [[nodiscard]] effects on_resolved(const schema_resolved& message);
   [[nodiscard]] effects on_watch_schemas(std::size_t shard);
   [[nodiscard]] effects on_watch_tables(std::size_t collector);

@@ -27,8 +27,8 @@ expected<feed_record> service_records::create_feed(std::string_view name,
         return x;
       return fail(errc::duplicate_name,
                   "feed \"" + std::string{name}
-                    + "\" exists with other tables or another order; use its "
-                      "rules, another name, or remove it first");
+                    + "\" exists with other tables or another order",
+                  "Use its rules, another name, or remove it first.");
     }
   feeds_made_ = {feeds_made_.next()};
   feeds_.push_back({feeds_made_, std::string{name}, rules});
@@ -66,9 +66,11 @@ status service_records::keep_partitions(const std::string& source,
     return durable_->set_note(source, "sluice:partitions", now);
   if (**noted == now)
     return {};
-  return fail(errc::invalid_option, "partitions is " + now
-                                      + ", but the log was made with "
-                                      + **noted);
+  return fail(errc::invalid_option,
+              "partitions is " + now + ", but the log was made with " + **noted,
+              "Set it to " + **noted
+                + ", or give the service another"
+                  " directory.");
 }
 
 expected<feeds_loaded> service_records::known_to(partition_id partition) {

@@ -162,9 +162,8 @@ source_state::effects source_state::on_declared(const schema_declared& message,
   auto awaited = undeclared_.find({message.table, message.version});
   if (phase_ != phase::declaring || awaited == undeclared_.end())
     return out;
-  if (message.failure != errc::none) {
-    fail_with({message.failure, "schema of " + to_string(message.table)}, out,
-              now);
+  if (message.failure) {
+    fail_with(message.failure, out, now);
     return out;
   }
   undeclared_.erase(awaited);

@@ -39,32 +39,36 @@ constexpr std::array<entry, errc_count> entries{{
   {"disk_full", "The disk of the log is full.",
    "Make space; rows wait at the source meanwhile."},
   {"append_out_of_order", "A source sent rows that sort before earlier ones.",
-   "A defect of the source; restart it, and report it."},
+   "A defect of the source: restart it, and report it."},
   {"stale_source", "A newer incarnation of the source has taken over.",
-   "Stop the old one."},
+   "Stop the newer one; to take the database back, start once with "
+   "copy_again (--copy-again)."},
   {"source_rolled_back",
    "The database went back behind what was already read from it.",
-   "If a backup was restored, allow the source to copy again for one start."},
+   "If a backup was restored, start once with copy_again (--copy-again): all "
+   "tables are copied anew."},
   {"source_replaced", "The file is another database than before.",
-   "Put the old one back, or allow the source to copy again for one start."},
+   "Put the old one back, or start once with copy_again (--copy-again): all "
+   "tables are copied anew."},
   {"source_unsupported", "The source cannot be captured as it is.",
-   "Do what the message says, then start again."},
+   "Change what the line names, or leave the table out."},
   {"source_unavailable", "The source does not answer.",
-   "It is tried again by itself; check that it runs and may be read."},
+   "Check that it is there and may be read."},
   {"source_schema_changed",
    "A captured table changed in a way that rows cannot follow.",
    "Copy again: stop the service, remove its directory, and start it."},
   {"table_without_key", "The table has no declared primary key.",
    "Declare one, or leave the table out."},
   {"sink_unavailable", "The target does not answer or refused the write.",
-   "It is tried again by itself; check that it runs and has space."},
+   "Check that it is there, may be written, and has space."},
   {"sink_fenced", "A newer incarnation of this sink writes to the target.",
    "Stop one of the two processes."},
   {"sink_conflict", "The target has data that contradicts the stream.",
-   "Let nobody else write to the target; then empty it and the service's "
-   "directory."},
+   "Let nobody else write to the target; then remove it and the service's "
+   "directory, and start: all is copied again."},
   {"null_in_key", "A row has NULL in its key, so it cannot be identified.",
-   "Declare the key columns NOT NULL, or leave the table out."},
+   "Declare the key columns NOT NULL, or leave the table out; then remove the "
+   "target and the service's directory, and start: all is copied again."},
   {"invalid_option", "A setting has a value that it cannot have.",
    "Correct the setting."},
   {"unknown_feed", "There is no feed of that name.", "Create it first."},
@@ -90,14 +94,30 @@ std::string_view remedy(errc code) noexcept {
   return entries[static_cast<std::uint8_t>(code) % errc_count].remedy;
 }
 
+namespace {
+
+// Appends `x` in one line, with one full stop at its end.
+void add_sentence(std::string& to, std::string_view x) {
+  for (auto c : x) {
+    auto blank = c == ' ' || (static_cast<unsigned char>(c) < 0x20);
+    if (!blank)
+      to += c;
+    else if (to.back() != ' ')
+      to += ' ';
+  }
+  while (to.back() == ' ')
+    to.pop_back();
+  if (to.back() != '.')
+    to += '.';
+}
+
+} // namespace
+
 std::string to_string(const error& x) {
-  auto result = std::string{to_string(x.code)};
-  result += ": ";
-  result += x.detail.empty() ? std::string{meaning(x.code)} : x.detail;
-  if (result.back() != '.')
-    result += '.';
+  auto result = std::string{to_string(x.code)} + ": ";
+  add_sentence(result, x.detail.empty() ? meaning(x.code) : x.detail);
   result += ' ';
-  result += remedy(x.code);
+  add_sentence(result, x.remedy.empty() ? remedy(x.code) : x.remedy);
   return result;
 }
 

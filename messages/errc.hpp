@@ -57,23 +57,25 @@ inline constexpr std::uint8_t errc_count = 31;
 [[nodiscard]] std::string_view to_string(errc code) noexcept;
 /// One sentence: what it means.
 [[nodiscard]] std::string_view meaning(errc code) noexcept;
-/// One sentence: what to do about it.
+/// One sentence: what to do about it, if nothing better is known.
 [[nodiscard]] std::string_view remedy(errc code) noexcept;
 
-/// What went wrong, where. `detail` says what and where in one line; the
-/// remedy comes from the code.
+/// What went wrong, where, and what to do. `detail` says what and where in one
+/// line, and never what to do: a line has one remedy.
 struct error {
   errc code = errc::none;
-  std::string detail;
+  std::string detail = {};
+  std::string remedy = {}; ///< A sentence; empty: that of the code.
 
   [[nodiscard]] explicit operator bool() const noexcept {
     return code != errc::none;
   }
   friend bool operator==(const error&, const error&) = default;
-  auto fields() { return std::tie(code, detail); }
+  auto fields() { return std::tie(code, detail, remedy); }
 };
 
-/// One line for people: "log_locked: <detail>. <remedy>"
+/// One line for people: "log_locked: <detail>. <remedy>" Whatever breaks lines
+/// in a path or in SQL becomes a space.
 [[nodiscard]] std::string to_string(const error& x);
 
 template <class T>
@@ -82,8 +84,10 @@ using expected = tl::expected<T, error>;
 /// Success, or what went wrong.
 using status = tl::expected<void, error>;
 
-[[nodiscard]] inline tl::unexpected<error> fail(errc code, std::string detail) {
-  return tl::unexpected<error>(error{code, std::move(detail)});
+[[nodiscard]] inline tl::unexpected<error> fail(errc code, std::string detail,
+                                                std::string remedy = {}) {
+  return tl::unexpected<error>(
+    error{code, std::move(detail), std::move(remedy)});
 }
 
 } // namespace sluice

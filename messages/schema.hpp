@@ -64,7 +64,7 @@ struct declare_schema {
 struct schema_declared {
   table_id table;
   schema_version version;
-  errc failure = errc::none;
+  error failure; ///< None: declared.
 
   friend bool operator==(const schema_declared&,
                          const schema_declared&) = default;

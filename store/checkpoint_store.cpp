@@ -261,8 +261,8 @@ expected<feed_record> checkpoint_store::create_feed(std::string_view name,
   if (*found)
     return fail(errc::duplicate_name,
                 "feed \"" + std::string{name}
-                  + "\" exists with other tables or another order; use its "
-                    "rules, another name, or remove it first");
+                  + "\" exists with other tables or another order",
+                "Use its rules, another name, or remove it first.");
   auto done = impl_->db->run(
     "INSERT INTO feeds(name, ordering) VALUES (?1, ?2)", [&](auto& x) {
       x.bind_text(1, name).bind_integer(2,
@@ -287,7 +287,7 @@ status checkpoint_store::remove_feed(std::string_view name) {
   if (!found)
     return tl::unexpected{std::move(found.error())};
   if (!*found)
-    return fail(errc::unknown_feed, std::string{name});
+    return fail(errc::unknown_feed, '"' + std::string{name} + '"');
   for (const auto* sql : {"DELETE FROM feeds WHERE id = ?1",
                           "DELETE FROM feed_patterns WHERE feed = ?1",
                           "DELETE FROM floors WHERE feed = ?1",

@@ -48,8 +48,10 @@ tl::unexpected<error> system_failure(std::string_view action,
   auto number = errno;
   auto code = number == ENOSPC || number == EDQUOT ? errc::disk_full
                                                    : errc::log_io;
-  return fail(code, path + ": " + std::string{action} + ": "
-                      + std::generic_category().message(number));
+  auto where = action.empty() ? path : path + ": " + std::string{action};
+  auto denied = number == EACCES || number == EPERM || number == EROFS;
+  return fail(code, where + ": " + std::generic_category().message(number),
+              denied ? "Let this program read and write there." : "");
 }
 
 // -- open_file ----------------------------------------------------------------

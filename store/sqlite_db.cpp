@@ -1,6 +1,9 @@
 #include "store/sqlite_db.hpp"
 
 #include <bit>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include <sqlite3.h>
@@ -12,6 +15,49 @@ namespace {
 // A null pointer would bind NULL instead of an empty value.
 const char* not_null(std::string_view x) noexcept {
   return x.data() == nullptr ? "" : x.data();
+}
+
+// What helps when it is the file and not the SQL; empty: it is the SQL.
+std::string_view file_remedy(int code) noexcept {
+  if (code == SQLITE_READONLY_DBMOVED)
+    return "Put the file back: it was moved or removed while it was open.";
+  switch (code & 0xFF) { // the primary code
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return "Let the program that has the lock end its transaction.";
+    case SQLITE_PERM:
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+      return "Let this program read and write the file and its directory.";
+    case SQLITE_FULL:
+      return "Make space on its disk.";
+    case SQLITE_NOTADB:
+      return "Name another file: this one is not SQLite's.";
+    case SQLITE_CORRUPT:
+      return "Restore the file from a backup: it is damaged.";
+    default:
+      return {};
+  }
+}
+
+std::string immutable_uri(const std::string& path) {
+  auto result = std::string{"file:"};
+  for (auto c : path) {
+    auto plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+                 || (c >= '0' && c <= '9') || c == '/' || c == '.';
+    constexpr auto digits = "0123456789ABCDEF";
+    auto byte = static_cast<unsigned char>(c);
+    if (plain)
+      result += c;
+    else
+      (result += '%').append({digits[byte >> 4], digits[byte & 15]});
+  }
+  return result + "?immutable=1";
+}
+
+bool is_missing(const std::string& path) {
+  auto problem = std::error_code{};
+  return !std::filesystem::exists(path, problem) && !problem;
 }
 
 } // namespace
@@ -198,11 +244,15 @@ sqlite_db::open(const std::string& path, const sqlite_options& options) {
   result->path_ = path;
   result->failure_ = options.failure;
   auto flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  if (options.read_only)
-    flags |= SQLITE_OPEN_READONLY;
+  if (options.read_only || options.immutable)
+    flags |= SQLITE_OPEN_READONLY | (options.immutable ? SQLITE_OPEN_URI : 0);
   else
     flags |= SQLITE_OPEN_READWRITE | (options.create ? SQLITE_OPEN_CREATE : 0);
-  auto code = sqlite3_open_v2(path.c_str(), &result->handle_, flags, nullptr);
+  auto name = options.immutable ? immutable_uri(path) : path;
+  auto code = sqlite3_open_v2(name.c_str(), &result->handle_, flags, nullptr);
+  if (code == SQLITE_CANTOPEN && !options.create && is_missing(path))
+    return fail(options.failure, path + ": there is no such file",
+                "Check the path: the database must be there.");
   if (code != SQLITE_OK)
     return result->failed(code, "open");
   sqlite3_busy_timeout(result->handle_,
@@ -269,15 +319,26 @@ bool sqlite_db::in_transaction() const noexcept {
 }
 
 error sqlite_db::last_error(std::string_view what) const {
+  auto code = last_code_;
   // The handle keeps the text of the latest call only.
   const auto* text = handle_ != nullptr
-                         && sqlite3_extended_errcode(handle_) == last_code_
+                         && sqlite3_extended_errcode(handle_) == code
                        ? sqlite3_errmsg(handle_)
-                       : sqlite3_errstr(last_code_);
-  auto detail = path_ + ": " + text;
-  if (!what.empty())
-    detail += " (" + std::string{what.substr(0, 200)} + ')';
-  return {failure_, std::move(detail)};
+                       : sqlite3_errstr(code);
+  // Of a file beside the database, a full disk is just an error to SQLite.
+  auto primary = code & 0xFF;
+  if ((primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN)
+      && sqlite3_system_errno(handle_) == ENOSPC) {
+    primary = code = SQLITE_FULL;
+    text = sqlite3_errstr(code);
+  }
+  auto result = error{failure_, path_ + ": " + text,
+                      std::string{file_remedy(code)}};
+  if (!what.empty() && result.remedy.empty() && primary != SQLITE_CONSTRAINT)
+    result.detail += " (" + std::string{what.substr(0, 200)} + ')';
+  if (failure_ == errc::log_io && primary == SQLITE_FULL)
+    result = {errc::disk_full, std::move(result.detail)};
+  return result;
 }
 
 tl::unexpected<error> sqlite_db::failed(int result, std::string_view what) {

@@ -90,6 +90,8 @@ struct sqlite_options {
   std::chrono::milliseconds busy_timeout{10'000};
   bool create = true;
   bool read_only = false;
+  /// As the file stands, without a look at its WAL; nothing is made beside it.
+  bool immutable = false;
 };
 
 /// One connection. Belongs to one thread at a time. Stays at its address:

@@ -62,7 +62,7 @@ TEST_CASE_FIXTURE(fixture,
   tell(source, declare_schema{ddl(7, 1, 20), {1}});
   auto declared = source.take<schema_declared>();
   REQUIRE(declared.size() == 2);
-  CHECK(declared[1].failure == errc::append_out_of_order);
+  CHECK(declared[1].failure.code == errc::append_out_of_order);
 }
 
 TEST_CASE_FIXTURE(fixture,

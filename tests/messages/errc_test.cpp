@@ -46,6 +46,22 @@ TEST_CASE("a code from a newer version has a text too") {
   CHECK(!remedy(code).empty());
 }
 
+TEST_CASE("an error's own remedy stands in place of its code's") {
+  auto own = error{errc::log_locked, "a/b", "Wait for process 7."};
+  CHECK(to_string(own) == "log_locked: a/b. Wait for process 7.");
+  CHECK(own != error{errc::log_locked, "a/b"});
+  auto [code, detail, remedy] = own.fields();
+  CHECK(remedy == "Wait for process 7.");
+  CHECK(fail(errc::log_io, "a", "Do b.").value()
+        == error{errc::log_io, "a", "Do b."});
+}
+
+TEST_CASE("an error is one line, whatever is in it") {
+  auto text = to_string(error{errc::log_io, "a\nb: \t\n  c. ", "Do\r\nd."});
+  CHECK(text == "log_io: a b: c. Do d.");
+  CHECK(to_string(error{errc::log_io, "a", "Do b"}) == "log_io: a. Do b.");
+}
+
 TEST_CASE("an error prints its code, what happened and what to do") {
   auto text = to_string(error{errc::log_locked, "a/b/lock"});
   CHECK(text.find("log_locked") != std::string::npos);

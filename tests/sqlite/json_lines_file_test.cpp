@@ -219,7 +219,7 @@ TEST_CASE("a file of changes that somebody shortened or edited is refused") {
     CHECK(problem.code == errc::sink_conflict);
     CHECK(problem.detail.find(std::to_string(good.size()))
           != std::string::npos);
-    CHECK(problem.detail.find("changes.jsonl.state") != std::string::npos);
+    CHECK(problem.remedy.find("changes.jsonl.state") != std::string::npos);
     CHECK(uut.text() == bad);
   }
   fs::remove(uut.options.path);

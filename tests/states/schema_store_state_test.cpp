@@ -41,7 +41,7 @@ TEST_CASE("without a collector a schema is declared at once") {
   REQUIRE(out.size() == 1);
   CHECK(out[0].source == 3);
   CHECK(out[0].message.table == table_id{7});
-  CHECK(out[0].message.failure == errc::none);
+  CHECK_FALSE(out[0].message.failure);
 }
 
 TEST_CASE("a new table is declared once every collector has noted it") {
@@ -86,9 +86,10 @@ TEST_CASE("the same schema again is answered and nobody else hears of it") {
 TEST_CASE("a schema that the history refused is refused to the source") {
   auto uut = schema_store_state{};
   (void) uut.on_watch_schemas(0);
-  auto out = uut.on_declare(3, {ddl(7, 1, 10), {1}}, errc::log_io);
+  auto out = uut.on_declare(3, {ddl(7, 1, 10), {1}}, {errc::log_io, "schema"});
   REQUIRE(out.size() == 1);
-  CHECK(only<to_source>(out)[0].message.failure == errc::log_io);
+  CHECK(only<to_source>(out)[0].message.failure
+        == error{errc::log_io, "schema"});
   CHECK(ask(uut, 7, 0)[0].message.failure == errc::unknown_table);
 }
 
@@ -159,8 +160,8 @@ TEST_CASE("a table that comes back is served from its coming back") {
   auto uut = schema_store_state{};
   auto gone = ddl(7, 1, 40);
   gone.dropped = true;
-  (void) uut.on_declare(0, {ddl(7, 1, 10), {1}}, errc::none);
-  (void) uut.on_declare(0, {gone, {1}}, errc::none);
+  (void) uut.on_declare(0, {ddl(7, 1, 10), {1}});
+  (void) uut.on_declare(0, {gone, {1}});
   (void) uut.on_resolved({{100}});
   auto at = [&](std::uint64_t ts) {
     auto out = uut.on_query(0, {{1, 1}, {1}, {7}, {ts}});
@@ -168,7 +169,7 @@ TEST_CASE("a table that comes back is served from its coming back") {
   };
   CHECK(at(20).failure == errc::none);
   CHECK(at(50).failure == errc::table_deleted);
-  (void) uut.on_declare(0, {ddl(7, 2, 60), {1}}, errc::none);
+  (void) uut.on_declare(0, {ddl(7, 2, 60), {1}});
   CHECK(at(50).failure == errc::none);
   CHECK(at(50).schemas[0].version == schema_version{2});
   CHECK(at(20).later.size() == 2);
@@ -176,11 +177,11 @@ TEST_CASE("a table that comes back is served from its coming back") {
 
 TEST_CASE("a query for all tables gets those that the feed wants") {
   auto uut = schema_store_state{};
-  static_cast<void>(uut.on_declare(0, {ddl(7, 1, 10), {1}}, errc::none));
-  static_cast<void>(uut.on_declare(0, {ddl(7, 2, 60), {1}}, errc::none));
-  static_cast<void>(uut.on_declare(0, {ddl(8, 1, 10), {1}}, errc::none));
-  static_cast<void>(uut.on_declare(0, {ddl(8, 2, 50), {1}}, errc::none));
-  static_cast<void>(uut.on_declare(0, {ddl(9, 1, 10), {1}}, errc::none));
+  static_cast<void>(uut.on_declare(0, {ddl(7, 1, 10), {1}}));
+  static_cast<void>(uut.on_declare(0, {ddl(7, 2, 60), {1}}));
+  static_cast<void>(uut.on_declare(0, {ddl(8, 1, 10), {1}}));
+  static_cast<void>(uut.on_declare(0, {ddl(8, 2, 50), {1}}));
+  static_cast<void>(uut.on_declare(0, {ddl(9, 1, 10), {1}}));
   static_cast<void>(uut.on_resolved({{90}}));
   auto name = [](std::uint64_t t) { return ddl(t, 1, 0).schema.name; };
   auto query = schema_query{{}, {}, all_tables, {20}, {{name(7), name(8)}, {}}};

@@ -116,9 +116,9 @@ TEST_CASE("nothing is read before all tables are declared") {
   bench.attached(1, 20);
   bench.run(bench.uut.on_opened({ddl(7, 1, 0), ddl(8, 1, 0)}, {}, bench.now));
   CHECK(bench.take<declare_schema>().size() == 2);
-  bench.run(bench.uut.on_declared({{7}, {1}, errc::none}, bench.now));
+  bench.run(bench.uut.on_declared({{7}, {1}, {}}, bench.now));
   CHECK_FALSE(bench.reads());
-  bench.run(bench.uut.on_declared({{8}, {1}, errc::none}, bench.now));
+  bench.run(bench.uut.on_declared({{8}, {1}, {}}, bench.now));
   CHECK(bench.reads());
 }
 
@@ -160,7 +160,7 @@ TEST_CASE("rows wait until their schema is acknowledged") {
   CHECK(bench.take_appends().empty());
   CHECK(bench.take<schema_resolved>().empty());
   CHECK_FALSE(bench.reads());
-  bench.run(bench.uut.on_declared({{7}, {2}, errc::none}, bench.now));
+  bench.run(bench.uut.on_declared({{7}, {2}, {}}, bench.now));
   CHECK(bench.take_appends().size() == 1);
   CHECK(bench.reads());
 }
@@ -173,12 +173,12 @@ TEST_CASE("an acknowledgement that nobody waits for counts for nothing") {
   batch.rows = block_of({{7, 40}, end_mark});
   bench.run(bench.uut.on_read(std::move(batch), {}, bench.now));
   // The first two are late ones of an attempt before.
-  bench.run(bench.uut.on_declared({{7}, {1}, errc::none}, bench.now));
-  bench.run(bench.uut.on_declared({{9}, {1}, errc::log_io}, bench.now));
-  bench.run(bench.uut.on_declared({{7}, {2}, errc::none}, bench.now));
+  bench.run(bench.uut.on_declared({{7}, {1}, {}}, bench.now));
+  bench.run(bench.uut.on_declared({{9}, {1}, {errc::log_io}}, bench.now));
+  bench.run(bench.uut.on_declared({{7}, {2}, {}}, bench.now));
   CHECK(bench.take_appends().empty());
   CHECK_FALSE(bench.uut.status().failure);
-  bench.run(bench.uut.on_declared({{8}, {1}, errc::none}, bench.now));
+  bench.run(bench.uut.on_declared({{8}, {1}, {}}, bench.now));
   CHECK(bench.take_appends().size() == 1);
 }
 

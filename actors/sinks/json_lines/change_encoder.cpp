@@ -154,7 +154,8 @@ change_encoder::impl::shape_of(const table_schema& schema) {
     return fail(errc::invalid_option,
                 to_string(schema.table)
                   + ": its name or that of a column is not UTF-8, so it cannot "
-                    "be written as JSON; exclude it in the feed's rules");
+                    "be written as JSON",
+                "Exclude it in the feed's rules.");
   return &shapes.insert_or_assign(schema.table, std::move(shape)).first->second;
 }
 

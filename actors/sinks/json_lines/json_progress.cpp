@@ -28,9 +28,8 @@ std::string owner_of(const feed_record& feed) {
 
 tl::unexpected<error> foreign(const std::string& path) {
   return fail(errc::invalid_option,
-              path
-                + ": not the state of a json_lines sink; choose another "
-                  "path, or move it away");
+              path + ": not the state of a json_lines sink",
+              "Choose another path, or move it away.");
 }
 
 } // namespace
@@ -50,9 +49,8 @@ json_progress::open(const feed_record& feed, const std::string& path, bool sync,
   auto missing = problem || there == 0;
   if (missing && has_lines)
     return fail(errc::invalid_option,
-                path
-                  + ": missing or empty, but the file beside it has lines; "
-                    "choose another path, or move that file away");
+                path + ": missing or empty, but the file beside it has lines",
+                "Choose another path, or move that file away.");
   auto options = sqlite_options{};
   options.failure = errc::sink_unavailable;
   auto db = sqlite_db::open(path, options);
@@ -135,8 +133,9 @@ status json_progress::check_owner() {
   if (owner != feed_)
     return fail(errc::invalid_option,
                 db_->path() + ": belongs to feed " + owner + ", this is "
-                  + feed_ + "; choose another path, or remove the file with "
-                  + "its state to begin anew");
+                  + feed_,
+                "Choose another path, or remove the file with its state to"
+                " begin anew.");
   return {};
 }
 

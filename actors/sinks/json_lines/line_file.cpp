@@ -27,9 +27,9 @@ status passed(status x) {
 
 tl::unexpected<error> altered(const std::string& path,
                               const std::string& what) {
-  return fail(errc::sink_conflict,
-              path + ": " + what + "; put the file back as it was, or remove "
-                + "it together with " + path + ".state to begin anew");
+  return fail(errc::sink_conflict, path + ": " + what,
+              "Put the file back as it was, or remove it together with " + path
+                + ".state to begin anew.");
 }
 
 } // namespace
@@ -51,11 +51,13 @@ expected<std::unique_ptr<line_file>> line_file::open(const std::string& path) {
     return unavailable(system_failure("stat", path).value());
   if (!S_ISREG(info.st_mode))
     return fail(errc::invalid_option,
-                path + ": not a regular file, so nothing can be taken back");
+                path + ": not a regular file, so nothing can be taken back",
+                "Name a regular file.");
   if (::flock((*file)->descriptor(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK)
       return fail(errc::sink_unavailable,
-                  path + ": locked, another sink or process writes to it");
+                  path + ": locked, another sink or process writes to it",
+                  "Stop that one, or name another file.");
     return unavailable(system_failure("lock", path).value());
   }
   return std::unique_ptr<line_file>(
@@ -122,7 +124,8 @@ status line_file::check_place() const {
       && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino)
     return {};
   return fail(errc::sink_unavailable,
-              file_->path() + ": the file was moved or replaced");
+              file_->path() + ": the file was moved or replaced",
+              "Nothing, if that was meant: the file there now is opened.");
 }
 
 } // namespace sluice

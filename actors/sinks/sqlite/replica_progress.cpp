@@ -149,7 +149,7 @@ status replica_progress::check_fence() {
     return failed(db_, std::move(done.error()));
   if (db_.changes() != 1)
     return fail(errc::sink_fenced, db_.path() + ": feed " + feed_
-                                     + ", our incarnation "
+                                     + ", incarnation "
                                      + std::to_string(writer_.value)
                                      + " is not the newest any more");
   return {};

@@ -59,19 +59,22 @@ status check_names(const table_schema& schema) {
     return fail(errc::invalid_option,
                 "a replica cannot have a table name that is empty or has a "
                 "NUL, table id "
-                  + std::to_string(schema.table.value));
+                  + std::to_string(schema.table.value),
+                "Exclude it in the feed's rules.");
   if (name.size() >= 7
       && (same_name(std::string_view{name}.substr(0, 7), "sluice_")
           || same_name(std::string_view{name}.substr(0, 7), "sqlite_")))
     return fail(errc::invalid_option,
                 "table \"" + name
                   + "\": names with sluice_ or sqlite_ in front are taken in "
-                    "a replica; exclude it in the feed's rules");
+                    "a replica",
+                "Exclude it in the feed's rules.");
   for (const auto& x : schema.columns)
     if (bad(x.name) || x.type.find('\0') != std::string::npos)
       return fail(errc::invalid_option,
                   "table \"" + name
-                    + "\" has a column whose name is empty or has a NUL");
+                    + "\" has a column whose name is empty or has a NUL",
+                  "Exclude it in the feed's rules.");
   return {};
 }
 
@@ -204,9 +207,10 @@ status add_columns(sqlite_db& db, const table_schema& schema,
     if (find(there, x.name) != nullptr)
       continue;
     if (!options.create_tables)
-      return fail(errc::sink_conflict, db.path() + ": table \"" + name
-                                         + "\" has no column \"" + x.name
-                                         + "\" and create_tables is off");
+      return fail(errc::sink_conflict,
+                  db.path() + ": table \"" + name + "\" has no column \""
+                    + x.name + "\" and create_tables is off",
+                  "Add the column to the target, or set create_tables.");
     auto added = db.exec("ALTER TABLE " + sqlite_quoted(name) + " ADD COLUMN "
                          + definition(x, options));
     if (!added)
@@ -225,7 +229,8 @@ status fit(sqlite_db& db, const table_schema& schema,
   auto create = there.empty();
   if (create && !options.create_tables)
     return fail(errc::sink_conflict,
-                where + " is missing and create_tables is off");
+                where + " is missing and create_tables is off",
+                "Make the table in the target, or set create_tables.");
   if (!create && copy_starts && options.create_tables
       && (!fits || has_others(there, schema.columns)
           || converts(there, schema.columns, options))) {

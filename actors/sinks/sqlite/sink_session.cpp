@@ -24,7 +24,8 @@ status set_up(sqlite_db& db, const sqlite_sink_options& options) {
   if (!*row || mode->text(0) != "wal")
     return fail(errc::invalid_option,
                 db.path() + ": cannot be in WAL mode, only in mode "
-                  + std::string{mode->text(0)});
+                  + std::string{mode->text(0)},
+                "Put the replica where SQLite can use WAL: on a local disk.");
   mode->reset();
   auto full = options.synchronous == sqlite_sink_options::durability::full;
   auto done = db.exec(std::string{"PRAGMA synchronous = "}
@@ -106,8 +107,13 @@ status sink_session::write(const sink_rows& rows) {
   auto writer = writer_of(rows.schema, op == row_op::snapshot_begin);
   if (!writer)
     return tl::unexpected{std::move(writer.error())};
-  if (auto done = (*writer)->apply(*rows.block, first, end - first); !done)
+  if (auto done = (*writer)->apply(*rows.block, first, end - first); !done) {
+    // What is wrong with a row is found without a look at the file.
+    auto& what = done.error().detail;
+    if (!what.starts_with(db_->path()))
+      what.insert(0, db_->path() + ": ");
     return done;
+  }
   reached.cursor = rows.block->grouped(end - 1).cursor();
   if (order_ == feed_order::table)
     written_.insert(table);
@@ -129,7 +135,8 @@ expected<table_writer*> sink_session::writer_of(const schema_ptr& schema,
     return fail(errc::invalid_option,
                 db_->path() + ": two tables of the feed, " + to_string(owner)
                   + " and " + to_string(schema->table)
-                  + ", would both be written to \"" + name + '"');
+                  + ", would both be written to \"" + name + '"',
+                "Exclude one of them in the feed's rules.");
   writer = std::move(*fresh);
   return writer.get();
 }
@@ -179,7 +186,8 @@ status sink_session::check_place() const {
                                    SQLITE_FCNTL_HAS_MOVED, &moved);
   if (code == SQLITE_OK && moved != 0)
     return fail(errc::sink_unavailable,
-                db_->path() + ": the file was moved or replaced");
+                db_->path() + ": the file was moved or replaced",
+                "Nothing, if that was meant: the file there now is opened.");
   return {};
 }
 

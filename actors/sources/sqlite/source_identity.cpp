@@ -201,7 +201,8 @@ status verify_version(sqlite_db& db) {
   if (version != setup_version)
     return fail(errc::source_unsupported,
                 db.path() + ": its outbox has version " + *text
-                  + ", this sluice knows " + std::to_string(setup_version));
+                  + ", this program knows " + std::to_string(setup_version),
+                "Use the version of sluice that made it, or a later one.");
   return {};
 }
 

@@ -99,7 +99,8 @@ expected<unique_key> read_index(sqlite_db& db, const index_entry& index) {
   if (written->size() != result.terms.size())
     return fail(errc::source_unsupported,
                 db.path() + ": cannot read the terms of unique index \""
-                  + index.name + "\"; drop it, or leave its table out");
+                  + index.name + '"',
+                "Drop that index, or leave its table out.");
   for (std::size_t i = 0; i < result.terms.size(); ++i)
     if (result.terms[i].column.empty())
       result.terms[i].expression = (*written)[i];
