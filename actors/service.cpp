@@ -8,6 +8,7 @@
 #include "actors/service_impl.hpp"
 #include "actors/sources/journal.hpp"
 #include "messages/type_ids.hpp"
+#include "store/data_directory.hpp"
 #include "store/memory_log.hpp"
 #include "store/segment_log.hpp"
 #include "store/table_history.hpp"
@@ -53,8 +54,8 @@ expected<service> service::open(service_options options,
                                 caf::actor_system& system) {
   if (!knows_messages(system))
     return fail(errc::invalid_option,
-                "the actor system does not know sluice's messages; call "
-                "sluice::add_message_types(config) before it is made");
+                "the actor system does not know sluice's messages",
+                "Call sluice::add_message_types(config) before it is made.");
   return start(std::move(options), &system);
 }
 
@@ -62,6 +63,13 @@ expected<service> service::start(service_options options,
                                  caf::actor_system* theirs) {
   if (auto ok = options.validate(); !ok)
     return tl::unexpected(ok.error());
+  auto lock = std::unique_ptr<directory_lock>{};
+  if (!options.directory.empty()) {
+    auto taken = lock_data_directory(options.directory);
+    if (!taken)
+      return tl::unexpected(taken.error());
+    lock = std::move(*taken);
+  }
   auto records = service_records::open(options.directory);
   if (!records)
     return tl::unexpected(records.error());
@@ -70,6 +78,7 @@ expected<service> service::start(service_options options,
     return tl::unexpected(run.error());
   auto x = std::make_unique<impl>(std::move(options), std::move(*records),
                                   theirs);
+  x->lock = std::move(lock);
   auto shard = collector_shard_options{};
   shard.origin = run->value; // node 0; every start is another origin
   shard.credit_bytes = x->options.credit_bytes;
@@ -104,8 +113,8 @@ status service::create_feed(std::string_view name, const feed_rules& rules) {
   if (rules.order == feed_order::transaction && impl_->options.partitions > 1)
     return fail(errc::invalid_option,
                 "feed \"" + std::string{name}
-                  + "\": the order of transactions needs partitions = 1; set "
-                    "that, or the feed's order to feed_order::table");
+                  + "\": the order of transactions needs partitions = 1",
+                "Set that, or the feed's order to feed_order::table.");
   auto feed = impl_->records.create_feed(name, rules);
   if (!feed)
     return tl::unexpected(feed.error());
@@ -170,8 +179,8 @@ status service::add_source(std::string_view name,
     return ok;
   if (x.parts.actors().source)
     return fail(errc::invalid_option,
-                "a service has one source; open another service for \""
-                  + std::string{name} + "\"");
+                "a service has one source, and this one has it already",
+                "Open another service for \"" + std::string{name} + "\".");
   if (name.empty() || name.find('/') != std::string_view::npos)
     return fail(errc::invalid_option,
                 "a source's name must not be empty or contain '/'");

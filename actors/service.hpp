@@ -65,7 +65,8 @@ class service {
 public:
   /// Opens the directory, or makes it. A service that was killed goes on
   /// where it stopped.
-  /// @error invalid_option, log_locked, log_corrupt, log_format_newer, log_io
+  /// @error invalid_option, also for a directory that holds somebody else's
+  ///        files; log_locked, log_corrupt, log_format_newer, log_io, disk_full
   [[nodiscard]] static expected<service> open(service_options options);
   /// The same, with all actors in the application's actor system, which must
   /// outlive the service and whose config sluice::add_message_types of

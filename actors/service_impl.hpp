@@ -14,6 +14,7 @@
 #include "actors/service_records.hpp"
 #include "actors/service_wiring.hpp"
 #include "store/log_engine.hpp"
+#include "store/segment_directory.hpp"
 
 namespace sluice {
 
@@ -78,6 +79,7 @@ struct service::impl {
   void exit_all();
 
   service_options options;
+  std::unique_ptr<directory_lock> lock; // of all that is in the directory
   service_records records;
   std::unique_ptr<own_system> own;
   caf::actor_system& system;

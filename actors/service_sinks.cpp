@@ -26,7 +26,8 @@ expected<feed_record> service::impl::not_delivered(std::string_view feed) {
   auto record = feed_named(feed);
   if (record && parts.actors().sinks.contains(record->id))
     return fail(errc::duplicate_name,
-                "feed \"" + record->name + "\" is delivered already");
+                "feed \"" + record->name + "\" is delivered already",
+                "Call unsubscribe first, or use another feed.");
   return record;
 }
 
@@ -60,13 +61,15 @@ status service::subscribe(std::string_view feed, const sink_handle& sink) {
   if (!sink.actor || &sink.actor.home_system() != &impl_->system)
     return fail(errc::invalid_option,
                 "feed \"" + record->name
-                  + "\": the sink must be an actor of the actor system that "
-                    "the service was opened in");
+                  + "\": the sink is no actor of the system that the service "
+                    "was opened in",
+                "Spawn it in that actor system.");
   for (const auto& [other, known] : impl_->parts.actors().sinks)
     if (known == sink.actor) // who answers is how its feed is known
       return fail(errc::invalid_option,
                   "feed \"" + record->name
-                    + "\": that actor is the sink of another feed already");
+                    + "\": that actor is the sink of another feed already",
+                  "Spawn one for each feed.");
   impl_->parts.start_sink(*record, sink.actor);
   return {};
 }
@@ -76,8 +79,8 @@ status service::unsubscribe(std::string_view feed) {
   if (!record)
     return tl::unexpected(record.error());
   if (!impl_->parts.actors().sinks.contains(record->id))
-    return fail(errc::unknown_feed,
-                "\"" + record->name + "\" is not delivered");
+    return fail(errc::unknown_feed, "\"" + record->name + "\" is not delivered",
+                "Call subscribe first.");
   impl_->end_sink(record->id);
   return {};
 }
@@ -110,8 +113,8 @@ expected<feed_status> service::status_of(std::string_view feed) {
   auto answer = impl_->ask<feed_status>(impl_->parts.actors().collector,
                                         feed_status_query{record->id});
   if (answer && answer->failure.code == errc::unknown_feed)
-    return fail(errc::unknown_feed,
-                "\"" + record->name + "\" is not delivered");
+    return fail(errc::unknown_feed, "\"" + record->name + "\" is not delivered",
+                "Call subscribe first.");
   return answer;
 }
 
@@ -119,7 +122,8 @@ expected<source_status> service::source() {
   if (auto ok = impl_->running(); !ok)
     return tl::unexpected(ok.error());
   if (!impl_->parts.actors().source)
-    return fail(errc::source_unavailable, "no source was added");
+    return fail(errc::source_unavailable, "no source was added",
+                "Call add_source first.");
   return impl_->ask<source_status>(impl_->parts.actors().source,
                                    source_status_query{});
 }
@@ -200,6 +204,7 @@ void service::impl::exit_all() {
   stopped = true;
   auto self = caf::scoped_actor{system};
   self->wait_for(parts.stop()); // and not for others in the same system
+  lock.reset();                 // Another one may be opened now.
 }
 
 } // namespace sluice

@@ -5,7 +5,10 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <unistd.h>
+
+#include "store/segment_directory.hpp"
 
 namespace sluice {
 
@@ -83,6 +86,40 @@ status use_wal(sqlite_db& db) {
   return result;
 }
 
+constexpr auto other_directory = "Give it another directory, or an empty one.";
+
+error not_ours(const sqlite_db& db, error x) {
+  if ((db.last_code() & 0xFF) != SQLITE_NOTADB)
+    return x;
+  return {errc::invalid_option, db.path() + ": not ours, it is no database",
+          other_directory};
+}
+
+// The format, or 0 for a new file. Another program's database of that name has
+// other tables. In one statement: another thread may be making ours.
+expected<std::int64_t> format_of(sqlite_db& db) {
+  auto version = std::int64_t{0};
+  auto is_ours = false;
+  auto done = db.run(
+    "SELECT (SELECT user_version FROM pragma_user_version), count(*),"
+    " total(name IN ('feeds', 'notes')) FROM sqlite_schema"
+    " WHERE type = 'table'",
+    [](sqlite_statement&) { /* nop */ },
+    [&](sqlite_statement& row) {
+      version = row.integer(0);
+      auto is_new = version == 0 && row.integer(1) == 0;
+      auto is_known = version > 0 && row.integer(2) == 2;
+      is_ours = is_new || is_known || version > meta_format;
+    });
+  if (!done)
+    return tl::unexpected{not_ours(db, std::move(done.error()))};
+  if (!is_ours)
+    return fail(errc::invalid_option,
+                db.path() + ": not ours, it is another program's database",
+                other_directory);
+  return version;
+}
+
 status make_tables(sqlite_db& db) {
   auto guard = sqlite_transaction::begin(db);
   if (!guard)
@@ -92,7 +129,7 @@ status make_tables(sqlite_db& db) {
     return tl::unexpected{std::move(version.error())};
   if (*version > meta_format)
     return fail(errc::log_format_newer,
-                db.path() + " has format " + std::to_string(*version)
+                db.path() + ": format " + std::to_string(*version)
                   + ", this program knows " + std::to_string(meta_format));
   if (*version == meta_format)
     return {};
@@ -103,18 +140,30 @@ status make_tables(sqlite_db& db) {
 
 } // namespace
 
+status check_meta_db(const std::string& directory) {
+  auto how = sqlite_options{};
+  how.immutable = true;
+  auto db = sqlite_db::open(directory + "/meta.db", how);
+  if (!db)
+    return {}; // It is opened again, and says what is wrong.
+  auto version = format_of(**db);
+  if (!version && version.error().code == errc::invalid_option)
+    return tl::unexpected{std::move(version.error())};
+  return {};
+}
+
 expected<std::unique_ptr<sqlite_db>>
 open_meta_db(const std::string& directory) {
   auto path = std::filesystem::path{directory};
   auto problem = std::error_code{};
   std::filesystem::create_directories(path, problem);
   if (problem)
-    return fail(errc::log_io, directory + ": " + problem.message());
+    return directory_failure(directory, problem);
   auto db = sqlite_db::open((path / "meta.db").string());
   if (!db)
     return db;
   // The version first: a newer file must not be touched.
-  auto version = (*db)->query_integer("PRAGMA user_version");
+  auto version = format_of(**db);
   if (!version)
     return tl::unexpected{std::move(version.error())};
   if (*version <= meta_format)

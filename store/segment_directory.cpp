@@ -29,7 +29,7 @@ directory_lock::take(const std::shared_ptr<file_ops>& ops,
   auto problem = std::error_code{};
   auto made = fs::create_directories(directory, problem);
   if (problem)
-    return fail(errc::log_io, directory + ": " + problem.message());
+    return directory_failure(directory, problem);
   if (made) {
     auto parent = fs::absolute(directory, problem).parent_path();
     if (auto done = sync_directory(ops, parent.string()); !done)
@@ -40,10 +40,17 @@ directory_lock::take(const std::shared_ptr<file_ops>& ops,
     return tl::unexpected{std::move(file.error())};
   if (::flock((*file)->descriptor(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK)
-      return fail(errc::log_locked, (*file)->path());
+      return fail(errc::log_locked,
+                  directory + ": another process, or service, has it open");
     return system_failure("lock", (*file)->path());
   }
   return std::unique_ptr<directory_lock>(new directory_lock(std::move(*file)));
+}
+
+tl::unexpected<error> directory_failure(const std::string& directory,
+                                        std::error_code problem) {
+  errno = problem.value();
+  return system_failure({}, directory);
 }
 
 // -- files --------------------------------------------------------------------

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "store/file_ops.hpp"
@@ -22,6 +23,10 @@ private:
   explicit directory_lock(std::shared_ptr<open_file> file);
   std::shared_ptr<open_file> file_; // closing it unlocks
 };
+
+/// An error of a directory as a whole.
+[[nodiscard]] tl::unexpected<error>
+directory_failure(const std::string& directory, std::error_code problem);
 
 /// Numbers of the segment files, ascending. Deletes unfinished files.
 /// @error log_io
