@@ -73,12 +73,16 @@ expected<service> service::start(service_options options,
   auto records = service_records::open(options.directory);
   if (!records)
     return tl::unexpected(records.error());
+  auto id = records->directory_id();
+  if (!id)
+    return tl::unexpected(id.error());
   auto run = records->next_incarnation("node");
   if (!run)
     return tl::unexpected(run.error());
   auto x = std::make_unique<impl>(std::move(options), std::move(*records),
                                   theirs);
   x->lock = std::move(lock);
+  x->directory_id = std::move(*id);
   auto shard = collector_shard_options{};
   shard.origin = run->value; // node 0; every start is another origin
   shard.credit_bytes = x->options.credit_bytes;

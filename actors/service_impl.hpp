@@ -81,6 +81,7 @@ struct service::impl {
   service_options options;
   std::unique_ptr<directory_lock> lock; // of all that is in the directory
   service_records records;
+  std::string directory_id; // empty in memory
   std::unique_ptr<own_system> own;
   caf::actor_system& system;
   wiring parts{system, wiring::blocking::detached};

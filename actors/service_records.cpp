@@ -1,5 +1,6 @@
 #include "actors/service_records.hpp"
 
+#include <random>
 #include <utility>
 
 #include "actors/disk.hpp"
@@ -46,6 +47,24 @@ expected<std::vector<feed_record>> service_records::feeds() {
   if (durable_)
     return durable_->feeds();
   return feeds_;
+}
+
+expected<std::string> service_records::directory_id() {
+  if (!durable_)
+    return std::string{};
+  constexpr auto key = "sluice:directory";
+  auto noted = durable_->note("", key);
+  if (!noted)
+    return tl::unexpected(noted.error());
+  if (*noted)
+    return **noted;
+  auto random = std::random_device{};
+  auto id = std::string{};
+  while (id.size() < 32)
+    id += "0123456789abcdef"[random() % 16];
+  if (auto done = durable_->set_note("", key, id); !done)
+    return tl::unexpected(done.error());
+  return id;
 }
 
 expected<incarnation> service_records::next_incarnation(std::string_view name) {

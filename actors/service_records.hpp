@@ -25,6 +25,8 @@ public:
                                                   const feed_rules& rules);
   [[nodiscard]] status remove_feed(std::string_view name);
   [[nodiscard]] expected<std::vector<feed_record>> feeds();
+  /// The directory's own, made at first use; empty in memory.
+  [[nodiscard]] expected<std::string> directory_id();
   /// Numbers from 1, never used twice.
   [[nodiscard]] expected<incarnation> next_incarnation(std::string_view name);
   /// Which partition has a table's rows depends on their number.

@@ -36,6 +36,8 @@ status service::subscribe(std::string_view feed,
   auto record = impl_->not_delivered(feed);
   if (!record)
     return tl::unexpected(record.error());
+  if (!impl_->directory_id.empty())
+    sink->set_directory(impl_->directory_id);
   impl_->parts.start_sink(*record, connector_sink_options{}, std::move(sink));
   return {};
 }

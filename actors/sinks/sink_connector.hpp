@@ -39,6 +39,10 @@ public:
   /// pieces, instead of grouped by table. Of use only to a feed whose order
   /// is `transaction`.
   [[nodiscard]] virtual bool wants_commit_order() const { return false; }
+  /// Called once before `open` by a service that has a directory: positions
+  /// that were stored for another directory say nothing about its rows.
+  /// @param id Of the directory, for ever.
+  virtual void set_directory(const std::string& id) { (void) id; }
   /// Connects, becomes the newest incarnation (fence first), then reads the
   /// positions. Called again after every error.
   /// @error sink_unavailable: tried again; others are final.

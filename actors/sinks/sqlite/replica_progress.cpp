@@ -27,7 +27,20 @@ CREATE TABLE IF NOT EXISTS sluice_sink_watermark (
   feed TEXT NOT NULL PRIMARY KEY,
   ts INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sluice_sink_owner (
+  feed TEXT NOT NULL PRIMARY KEY,
+  directory TEXT NOT NULL
+) WITHOUT ROWID;
 )";
+
+constexpr const char* forget_sql[] = {
+  "DELETE FROM sluice_sink_position WHERE feed = ?1 AND EXISTS "
+  "(SELECT 1 FROM sluice_sink_owner WHERE feed = ?1 AND directory <> ?2)",
+  "DELETE FROM sluice_sink_watermark WHERE feed = ?1 AND EXISTS "
+  "(SELECT 1 FROM sluice_sink_owner WHERE feed = ?1 AND directory <> ?2)",
+  "INSERT INTO sluice_sink_owner (feed, directory) VALUES (?1, ?2) "
+  "ON CONFLICT (feed) DO UPDATE SET directory = excluded.directory",
+};
 
 constexpr auto raise_sql =
   "INSERT INTO sluice_sink_fence (feed, incarnation) VALUES (?, 1) "
@@ -69,7 +82,8 @@ replica_progress::replica_progress(sqlite_db& db, const feed_record& feed)
   // nop
 }
 
-expected<sink_position> replica_progress::become_newest() {
+expected<sink_position>
+replica_progress::become_newest(std::string_view directory) {
   auto work = sqlite_transaction::begin(db_);
   if (!work)
     return failed(db_, std::move(work.error()));
@@ -78,6 +92,9 @@ expected<sink_position> replica_progress::become_newest() {
   auto writer = raise_incarnation();
   if (!writer)
     return tl::unexpected{std::move(writer.error())};
+  if (!directory.empty())
+    if (auto done = forget_others(directory); !done)
+      return tl::unexpected{std::move(done.error())};
   auto positions = read_positions();
   if (!positions)
     return tl::unexpected{std::move(positions.error())};
@@ -108,6 +125,20 @@ expected<incarnation> replica_progress::raise_incarnation() {
   if (row = query->step(); !row)
     return failed(db_, std::move(row.error()));
   return result;
+}
+
+// The numbers of another directory's log would pass for ours, and rows below
+// them for rows that are here already.
+status replica_progress::forget_others(std::string_view directory) {
+  for (const auto* sql : forget_sql) {
+    auto query = db_.cached(sql);
+    if (!query)
+      return failed(db_, std::move(query.error()));
+    query->bind_text(1, feed_).bind_text(2, directory);
+    if (auto done = query->run(); !done)
+      return failed(db_, std::move(done.error()));
+  }
+  return {};
 }
 
 expected<std::vector<table_position>> replica_progress::read_positions() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "actors/sinks/sink_connector.hpp"
@@ -19,7 +20,10 @@ public:
 
   /// Makes the tables if missing, raises the incarnation, then reads the
   /// positions, all in one transaction of its own.
-  [[nodiscard]] expected<sink_position> become_newest();
+  /// @param directory Id of the service's; positions of another one go. Empty:
+  ///        not known.
+  [[nodiscard]] expected<sink_position>
+  become_newest(std::string_view directory = {});
   /// @error sink_fenced when a newer incarnation has been here.
   [[nodiscard]] status check_fence();
   [[nodiscard]] status store(const table_position& x);
@@ -28,6 +32,7 @@ public:
 private:
   [[nodiscard]] status make_tables();
   [[nodiscard]] expected<incarnation> raise_incarnation();
+  [[nodiscard]] status forget_others(std::string_view directory);
   [[nodiscard]] expected<std::vector<table_position>> read_positions();
   [[nodiscard]] expected<timestamp> read_watermark();
 

@@ -53,8 +53,8 @@ sink_session::sink_session(std::unique_ptr<sqlite_db> db,
 }
 
 expected<std::unique_ptr<sink_session>>
-sink_session::open(const feed_record& feed,
-                   const sqlite_sink_options& options) {
+sink_session::open(const feed_record& feed, const sqlite_sink_options& options,
+                   std::string_view directory) {
   auto file = sqlite_options{};
   file.failure = errc::sink_unavailable;
   file.busy_timeout = options.busy_timeout;
@@ -65,7 +65,7 @@ sink_session::open(const feed_record& feed,
     return tl::unexpected{std::move(ready.error())};
   auto result = std::unique_ptr<sink_session>(
     new sink_session(std::move(*db), feed, options));
-  auto position = result->progress_.become_newest();
+  auto position = result->progress_.become_newest(directory);
   if (!position)
     return tl::unexpected{std::move(position.error())};
   result->opened_ = std::move(*position);

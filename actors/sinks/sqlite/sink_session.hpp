@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -22,8 +23,10 @@ namespace sluice {
 class sink_session {
 public:
   /// @param options Must outlive it.
+  /// @param directory Id of the service's, see `replica_progress`.
   [[nodiscard]] static expected<std::unique_ptr<sink_session>>
-  open(const feed_record& feed, const sqlite_sink_options& options);
+  open(const feed_record& feed, const sqlite_sink_options& options,
+       std::string_view directory);
 
   sink_session(const sink_session&) = delete;
   sink_session& operator=(const sink_session&) = delete;

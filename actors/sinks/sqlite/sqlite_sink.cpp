@@ -17,11 +17,13 @@ public:
 
   std::string describe() const override { return "sqlite " + options_.path; }
 
+  void set_directory(const std::string& id) override { directory_ = id; }
+
   expected<sink_position> open(const feed_record& feed) override {
     session_.reset(); // Rolls back, and the path is looked up anew.
     if (auto good = validate(); !good)
       return tl::unexpected{std::move(good.error())};
-    auto session = sink_session::open(feed, options_);
+    auto session = sink_session::open(feed, options_, directory_);
     if (!session)
       return tl::unexpected{std::move(session.error())};
     session_ = std::move(*session);
@@ -65,6 +67,7 @@ private:
   }
 
   sqlite_sink_options options_;
+  std::string directory_; // id of the service's
   std::unique_ptr<sink_session> session_;
 };
 
