@@ -28,27 +28,52 @@ bool key_is_generated(const source_table& table) {
 // Why a table cannot be captured; code none: it can.
 error obstacle(const listed_table& listed, const source_table& table) {
   if (listed.is_virtual)
-    return {errc::source_unsupported, "a virtual table has no triggers"};
+    return {errc::source_unsupported, "a virtual table has no triggers",
+            "Leave the table out."};
   if (table.primary.terms.empty())
     return {errc::table_without_key, "no declared primary key"};
   if (key_is_generated(table))
     return {errc::source_unsupported,
             "a UNIQUE index on a generated column or, beside generated"
-            " columns, on an expression"};
+            " columns, on an expression",
+            "Drop that index, or leave the table out."};
   // SQLite runs such an action before the AFTER triggers of the update that
   // causes it: a row that refers to itself would be recorded in wrong order.
   if (table.updates_itself)
     return {errc::source_unsupported,
-            "a foreign key to itself with an ON UPDATE action"};
+            "a foreign key to itself with an ON UPDATE action",
+            "Drop that action, or leave the table out."};
   if (table.columns.size() > captured_columns_max)
     return {errc::source_unsupported,
-            "more than " + std::to_string(captured_columns_max) + " columns"};
+            "more than " + std::to_string(captured_columns_max) + " columns",
+            "Leave the table out."};
   return {};
 }
 
 bool named(const feed_rules& rules, const std::string& table) {
   return std::find(rules.include.begin(), rules.include.end(), table)
          != rules.include.end();
+}
+
+// One that was dropped after it was captured is still known.
+status require_named(const sqlite_db& db, const feed_rules& rules,
+                     const std::vector<listed_table>& listed,
+                     const std::vector<capture>& captures) {
+  auto there = std::string{};
+  for (const auto& x : listed)
+    there += (there.empty() ? "" : ", ") + x.name;
+  for (const auto& name : rules.include) {
+    auto same = [&](const auto& x) { return x.name == name; };
+    if (name.find_first_of("*?") != std::string::npos
+        || std::any_of(listed.begin(), listed.end(), same)
+        || std::any_of(captures.begin(), captures.end(), same))
+      continue;
+    return fail(errc::unknown_table,
+                db.path() + ": table \"" + name + "\" is not there, but "
+                  + (there.empty() ? "no table" : there),
+                "Correct the name, or make the table first.");
+  }
+  return {};
 }
 
 // All triggers of ours are there, unchanged and created after the others. Those
@@ -154,6 +179,8 @@ expected<capture_plan> plan_capture(sqlite_db& db, const feed_rules& rules,
   auto listed = list_tables(db);
   if (!listed)
     return pass_on(listed);
+  if (auto there = require_named(db, rules, *listed, captures); !there)
+    return pass_on(there);
   auto installed = load_triggers(db);
   if (!installed)
     return pass_on(installed);
@@ -168,7 +195,8 @@ expected<capture_plan> plan_capture(sqlite_db& db, const feed_rules& rules,
       // Left out after it was captured, its replica would just fall behind.
       if (named(rules, x.name) || active(captures, x.name) != nullptr)
         return fail(why.code,
-                    db.path() + ": table \"" + x.name + "\": " + why.detail);
+                    db.path() + ": table \"" + x.name + "\": " + why.detail,
+                    why.remedy);
       result.left_out.push_back(x.name + ": " + why.detail);
       continue;
     }

@@ -37,6 +37,7 @@ public:
   identity who;
 
 private:
+  status require_table(const capture_plan& plan) const;
   status apply(planned_table& planned);
   status remove_triggers(std::int64_t capture);
   status add_triggers(const source_table& table, std::int64_t capture);
@@ -84,6 +85,8 @@ status setup::run() {
   if (!plan)
     return pass_on(plan);
   result.left_out = std::move(plan->left_out);
+  if (auto some = require_table(*plan); !some)
+    return some;
   for (auto& planned : plan->tables)
     if (auto done = apply(planned); !done)
       return done;
@@ -102,6 +105,23 @@ status setup::run() {
     return pass_on(cookie);
   result.schema_cookie = *cookie;
   return {};
+}
+
+// One that was captured, and is gone, still has its end to tell.
+status setup::require_table(const capture_plan& plan) const {
+  if (!request_.need_table || !plan.tables.empty() || !result.captures.empty())
+    return {};
+  auto what = db_.path() + ": nothing to capture, ";
+  if (result.left_out.empty())
+    return fail(errc::unknown_table, what + "there is no table that matches",
+                "Make a table first, or correct the names.");
+  auto separator = "";
+  for (const auto& x : result.left_out) {
+    what += separator + x;
+    separator = "; ";
+  }
+  return fail(errc::source_unsupported, what,
+              "Change one of these tables so that it can be captured.");
 }
 
 status setup::need_marker() {

@@ -21,6 +21,7 @@ struct copy_job {
 
 struct setup_request {
   feed_rules rules;
+  bool need_table = false; ///< Fails if there is nothing to capture.
   /// At `open`: also check the identity, and copy what was never copied
   /// completely. Without it: after a change of the schema.
   std::optional<identity_request> opening;

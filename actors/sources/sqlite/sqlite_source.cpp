@@ -96,6 +96,10 @@ status sqlite_source::impl::connect() {
       return pass_on(db);
     *to = std::move(*db);
   }
+  if (sqlite3_db_readonly(writer->handle(), "main") == 1)
+    return fail(errc::source_unsupported, options.path + ": may not be written",
+                "Let this program write to the file and its directory: its"
+                " triggers and its outbox are in it.");
   return require_wal();
 }
 
@@ -113,10 +117,15 @@ status sqlite_source::impl::require_wal() {
     return tl::unexpected<error>{source_failure(*writer, done.error())};
   if (mode == "wal")
     return {};
+  if (options.set_wal)
+    return fail(errc::source_unsupported,
+                options.path + ": journal_mode stays " + mode,
+                "Put the database where SQLite can use WAL: on a local disk.");
   return fail(errc::source_unsupported,
               options.path + ": journal_mode is " + mode
-                + ", a reader would make the application's commits fail; run"
-                  " PRAGMA journal_mode = WAL once, or set set_wal");
+                + ", a reader would make the application's commits fail",
+              "Run PRAGMA journal_mode = WAL once, or allow it with set_wal"
+              " (--set-wal).");
 }
 
 status sqlite_source::impl::begin_reading() {
@@ -146,6 +155,7 @@ expected<setup_result>
 sqlite_source::impl::run_setup(std::optional<identity_request> opening) {
   auto request = setup_request{};
   request.rules = options.tables;
+  request.need_table = options.need_table;
   request.opening = std::move(opening);
   request.before_commit = [this] { return begin_reading(); };
   auto result = set_up_capture(*writer, *journal, request);

@@ -15,9 +15,12 @@ struct sqlite_source_options {
   /// Of the application's database. It must exist.
   std::string path;
   /// Shell patterns on table names. A table named without a wildcard must be
-  /// capturable, or the source does not start; others are left out. One that
-  /// was captured and cannot be any more stops the source.
+  /// there and capturable, or the source does not start; others are left out.
+  /// One that was captured and cannot be any more stops the source.
   feed_rules tables;
+  /// The source does not start if there is nothing to capture, instead of
+  /// waiting until there is.
+  bool need_table = false;
   /// Consent to switch the database to WAL, which stays that way.
   bool set_wal = false;
   /// Consent to go on with a database that was rolled back or replaced, or
@@ -53,7 +56,7 @@ public:
   /// `sqlite <path>`, and which tables are left out and why.
   [[nodiscard]] std::string describe() const override;
   /// @error source_unavailable, source_unsupported, source_replaced,
-  ///        source_rolled_back, stale_source, table_without_key
+  ///        source_rolled_back, stale_source, table_without_key, unknown_table
   [[nodiscard]] expected<std::vector<ddl_event>>
   open(row_cursor resume, source_journal& journal) override;
   [[nodiscard]] expected<source_batch> read(std::size_t bytes_max) override;
