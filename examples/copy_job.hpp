@@ -1,116 +1,155 @@
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "actors/service.hpp"
 #include "actors/sources/sqlite/sqlite_source.hpp"
+#include "copy_watch.hpp"
 #include "progress.hpp"
 
 /// What sqlite_to_sqlite and sqlite_to_json have in common: a service with one
 /// SQLite source and one sink, until a signal comes or the sink has it all.
+/// Progress goes to stdout; stderr gets one line, of the error that ends it.
 struct copy_job {
   std::string program; ///< For messages.
   std::string feed;
   std::string done; ///< What is said of rows that are durable.
   std::string source;
   std::string state; ///< Directory of the log.
+  std::vector<std::string> tables;
+  double patience_seconds = 10;
   bool once = false;
   bool set_wal = false;
+  bool copy_again = false;
 
   void add_flags(CLI::App& app) {
     app.add_flag("--once", once, "Stop when all there is has been written");
+    app
+      .add_option("--table", tables,
+                  "Capture this table, or those that match, e.g. 'item*'; may "
+                  "be repeated. All without it")
+      ->expected(1)
+      ->take_all();
     app.add_flag("--set-wal", set_wal, "Switch the source to WAL if it is not");
+    app.add_flag("--copy-again", copy_again,
+                 "Consent to a source that was rolled back or replaced, or "
+                 "that another one captures: copy all tables again");
+    app
+      .add_option("--patience", patience_seconds,
+                  "Seconds that locks, and with --once a full disk or a target "
+                  "that is away, are waited for")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
   }
+  [[nodiscard]] std::chrono::milliseconds patience() const {
+    return std::chrono::milliseconds{
+      static_cast<std::int64_t>(patience_seconds * 1000)};
+  }
+  /// @returns The exit status, if the program is to end here.
+  [[nodiscard]] std::optional<int> parse(CLI::App& app, int argc,
+                                         char** argv) const;
   /// @returns The exit status.
   [[nodiscard]] int run(std::unique_ptr<sluice::sink_connector> sink) const;
-
-private:
+  /// Says what ends the program. @returns The exit status.
   [[nodiscard]] int failed(const sluice::error& x) const {
     fmt::print(stderr, "{}: {}\n", program, to_string(x));
     return 2;
   }
+
+private:
+  [[nodiscard]] sluice::expected<sluice::service>
+  start(std::unique_ptr<sluice::sink_connector> sink) const;
+  [[nodiscard]] sluice::status follow(sluice::service& service) const;
 };
 
 namespace copy_detail {
 
 inline volatile std::sig_atomic_t interrupted = 0;
 
-/// The source has nothing more, and the sink has it all.
-inline bool caught_up(const sluice::source_status& source,
-                      const sluice::feed_status& feed) {
-  return source.idle && feed.tables > 0 && feed.resolved >= source.resolved
-         && feed.unflushed.empty();
-}
-
-/// Timestamps are the source's change numbers, so their distance is the lag.
-inline std::string note(const sluice::source_status& source,
-                        const sluice::feed_status& feed) {
-  if (!source.copying.empty())
-    return fmt::format("copying {}: {} of {}", source.copying, source.copied,
-                       source.copy_total);
-  if (feed.failure)
-    return to_string(feed.failure);
-  auto behind = source.resolved.value
-                - std::min(source.resolved.value, feed.resolved.value);
-  return fmt::format("{} changes behind", behind);
-}
-
 } // namespace copy_detail
+
+inline std::optional<int> copy_job::parse(CLI::App& app, int argc,
+                                          char** argv) const {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& x) {
+    return app.exit(x); // --help
+  } catch (const CLI::ParseError& x) {
+    return failed({sluice::errc::invalid_option, x.what(),
+                   "Run it with --help to see what it takes."});
+  }
+  return std::nullopt;
+}
 
 inline int copy_job::run(std::unique_ptr<sluice::sink_connector> sink) const {
   std::signal(SIGINT, [](int) { copy_detail::interrupted = 1; });
   std::signal(SIGTERM, [](int) { copy_detail::interrupted = 1; });
+  auto service = start(std::move(sink));
+  if (!service)
+    return failed(service.error());
+  if (auto ok = follow(*service); !ok)
+    return failed(ok.error());
+  return 0;
+}
+
+inline sluice::expected<sluice::service>
+copy_job::start(std::unique_ptr<sluice::sink_connector> sink) const {
   auto options = sluice::service_options{};
   options.directory = state;
   auto service = sluice::service::open(options);
   if (!service)
-    return failed(service.error());
-  if (auto ok = service->create_feed(feed); !ok)
-    return failed(ok.error());
+    return service;
   auto from = sluice::sqlite_source_options{};
   from.path = source;
   from.set_wal = set_wal;
-  auto ok = service->add_source("app", sluice::make_sqlite_source(from));
+  from.copy_again = copy_again;
+  from.need_table = once;
+  from.busy_timeout = patience();
+  if (!tables.empty())
+    from.tables.include = tables;
+  auto ok = service->create_feed(feed);
+  if (ok)
+    ok = service->add_source("app", sluice::make_sqlite_source(from));
+  if (ok)
+    ok = service->subscribe(feed, std::move(sink));
   if (!ok)
-    return failed(ok.error());
-  ok = service->subscribe(feed, std::move(sink));
-  if (!ok)
-    return failed(ok.error());
+    return tl::unexpected<sluice::error>{ok.error()};
+  return service;
+}
 
-  auto bar = progress_bar{done};
+inline sluice::status copy_job::follow(sluice::service& service) const {
+  auto bar = progress_bar{done, stdout};
   auto shown = progress_bar::reading{};
+  auto watch = copy_watch{};
+  if (once)
+    watch.patience = patience();
   while (copy_detail::interrupted == 0) {
-    auto now = service->source();
-    auto there = service->status_of(feed);
-    if (!now || !there)
-      return failed(!now ? now.error() : there.error());
-    // A database that was there before may come back.
-    if (now->failure
-        && (now->failure.code != sluice::errc::source_unavailable
-            || now->resolved == sluice::timestamp{}))
-      return failed(now->failure);
-    if (there->failure && there->failure.code != sluice::errc::sink_unavailable)
-      return failed(there->failure);
-    shown.done = there->rows_durable;
-    shown.note = copy_detail::note(*now, *there);
+    auto now = copy_state::of(service, feed);
+    if (!now)
+      return tl::unexpected<sluice::error>{now.error()};
+    if (auto end = watch.ended_by(*now))
+      return tl::unexpected<sluice::error>{std::move(end)};
+    shown.done = now->feed.rows_durable;
+    shown.note = now->note();
     bar.show(shown);
-    if (once && copy_detail::caught_up(*now, *there))
+    if (once && watch.has_all(*now))
       break;
     std::this_thread::sleep_for(std::chrono::milliseconds{20});
   }
-  auto unflushed = service->stop();
+  auto unflushed = service.stop();
   bar.finish(shown);
   for (const auto& x : unflushed)
-    fmt::print(stderr, "not flushed: {} after {}; it comes again\n",
-               to_string(x.table), x.checkpoint.value);
-  return 0;
+    fmt::print("not flushed: {} after {}; it comes again\n", to_string(x.table),
+               x.checkpoint.value);
+  return {};
 }

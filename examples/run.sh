@@ -54,7 +54,7 @@ position() {
 }
 start_copy() {
   "$bin/sqlite_to_sqlite" "$work/app.db" "$work/replica.db" \
-    --state "$work/state" 2>>"$work/copy.log" &
+    --state "$work/state" >>"$work/copy.log" 2>&1 &
   copy_pid=$!
 }
 wait_until() { # text, seconds, command ...: until the command succeeds
@@ -103,7 +103,7 @@ kill -TERM "$copy_pid"
 wait "$copy_pid"
 copy_pid=
 "$bin/sqlite_to_sqlite" "$work/app.db" "$work/replica.db" \
-  --state "$work/state" --once 2>>"$work/copy.log"
+  --state "$work/state" --once >>"$work/copy.log" 2>&1
 
 flip=()
 [ $self_check = no ] || flip=(--flip-one-byte)

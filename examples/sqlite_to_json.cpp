@@ -25,11 +25,8 @@ int main(int argc, char** argv) {
   app.add_option("--name", to.name,
                  "source.name of each line; the database's name without it");
   job.add_flags(app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& x) {
-    return app.exit(x) == 0 ? 0 : 2;
-  }
+  if (auto ended = job.parse(app, argc, argv))
+    return *ended;
   to.db = std::filesystem::path{job.source}.stem().string();
   if (to.name.empty())
     to.name = to.db;

@@ -4,6 +4,9 @@
 // where REPLICA says that it is.
 //
 //   sqlite_to_sqlite app.db replica.db --state state/
+#include <filesystem>
+#include <system_error>
+
 #include <CLI/CLI.hpp>
 
 #include "actors/sinks/sqlite/sqlite_sink.hpp"
@@ -24,10 +27,13 @@ int main(int argc, char** argv) {
   job.add_flags(app);
   app.add_flag("!--every-change", to.compact,
                "Apply each change by itself, also of the same row");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& x) {
-    return app.exit(x) == 0 ? 0 : 2;
-  }
+  if (auto ended = job.parse(app, argc, argv))
+    return *ended;
+  auto problem = std::error_code{};
+  if (std::filesystem::equivalent(job.source, to.path, problem))
+    return job.failed({sluice::errc::invalid_option,
+                       to.path + ": the replica is the source itself",
+                       "Name another file for the replica."});
+  to.busy_timeout = job.patience();
   return job.run(sluice::make_sqlite_sink(to));
 }
