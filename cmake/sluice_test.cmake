@@ -53,6 +53,7 @@ function(sluice_test label)
   set(environment
     "UBSAN_OPTIONS=suppressions=${suppressions}:print_stacktrace=1"
     "SLUICE_SOURCE_DIR=${sluice_SOURCE_DIR}")
+  # What a machine does not allow is counted as skipped, not as passed.
   # A filter that matches no test case succeeds: that must not count as passed.
   file(CONFIGURE OUTPUT ${target}_properties.cmake @ONLY CONTENT
 "foreach(name IN LISTS @target@_TESTS)
@@ -60,6 +61,7 @@ function(sluice_test label)
     LABELS \"@labels@\"
     TIMEOUT @test_TIMEOUT@
     FAIL_REGULAR_EXPRESSION \"test cases: +0 \"
+    SKIP_REGULAR_EXPRESSION \"SKIPPED: \"
     ENVIRONMENT \"@environment@\")
 endforeach()
 ")
