@@ -166,6 +166,15 @@ struct row_cursor {
   [[nodiscard]] constexpr bool is_end() const noexcept {
     return *this == end_of(commit_ts);
   }
+  /// The last place before this one. @pre It is not the first.
+  [[nodiscard]] constexpr row_cursor previous() const noexcept {
+    constexpr auto most = std::numeric_limits<std::uint64_t>::max();
+    if (position > 0)
+      return {commit_ts, start_ts, position - 1};
+    if (start_ts > timestamp{})
+      return {commit_ts, start_ts.previous(), most};
+    return end_of(commit_ts.previous());
+  }
   friend constexpr auto operator<=>(const row_cursor&,
                                     const row_cursor&) = default;
   auto fields() { return std::tie(commit_ts, start_ts, position); }

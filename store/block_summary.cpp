@@ -17,6 +17,7 @@ block_summary summarize(const row_block& block) {
     share.bytes += run.bytes;
   }
   result.rows = static_cast<std::uint32_t>(block.rows());
+  result.first = block.first_cursor();
   result.last = block.last_cursor();
   if (!block.ends().empty()) {
     result.complete = block.ends().back();

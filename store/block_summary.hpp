@@ -22,6 +22,7 @@ struct block_summary {
   std::vector<table_share> tables; ///< Ascending by table.
   std::uint32_t rows = 0;
   std::uint32_t complete = 0; ///< Rows up to the last end mark.
+  row_cursor first;           ///< Of the first row.
   row_cursor last;            ///< Of the last row.
   row_cursor complete_to;     ///< Of the last complete row.
 

@@ -22,14 +22,20 @@ struct scan_piece {
   block_index index;
   block_ptr block;
   block_location location;
+  std::vector<table_id> tables; ///< With rows in it. Of `all_tables` only.
+  row_cursor last = {};         ///< Of its last row.
 };
 
 /// Which blocks to read for one table, and how far that gets.
 struct scan_plan {
   std::vector<scan_piece> pieces; ///< Ascending by index.
   /// Every row of the table after the cursor in blocks <= this one is in
-  /// `pieces`. Below what was asked for when the byte limit cut the plan.
+  /// `pieces`. Below what was asked for when the byte limit cut the plan, or
+  /// where blocks are missing.
   block_index complete_to;
+  /// log_corrupt: nothing can be read before the scan would have to cross
+  /// blocks that are missing. Says which file, and where in it.
+  error failure = {};
 };
 
 /// What can block, callable from any thread.
@@ -51,7 +57,7 @@ public:
 struct log_stats {
   std::uint64_t rows_appended = 0;
   std::uint64_t rows_repeated = 0; ///< Dropped: the log had them.
-  std::uint64_t blocks = 0;        ///< Live now.
+  std::uint64_t blocks = 0;        ///< Live now, missing ones included.
   std::uint64_t disk_bytes = 0;    ///< Live now.
   std::uint64_t memory_bytes = 0;  ///< Blocks held for readers, now.
   std::uint64_t segments = 0;      ///< Live now.
@@ -104,13 +110,15 @@ public:
   /// Durable up to this block.
   [[nodiscard]] virtual block_index synced_to() const = 0;
 
-  /// Tables with rows in what `release` would let go of.
+  /// Tables with rows in what `release` would let go of; `all_tables` when
+  /// it is not known of a part of it.
   [[nodiscard]] virtual std::vector<table_id>
   releasable(const std::function<timestamp(table_id)>& floor_of) const = 0;
   /// Lets go of every closed segment in which no row is above its table's
   /// floor. The last segment stays (memory_log: its segments are blocks, and
   /// the last one may go).
-  /// @param floor_of Rows with commit_ts <= its result may go.
+  /// @param floor_of Rows with commit_ts <= its result may go. Of
+  ///        `all_tables`: of whichever table.
   /// @returns Segments for `log_disk::remove`.
   [[nodiscard]] virtual std::vector<std::uint64_t>
   release(const std::function<timestamp(table_id)>& floor_of) = 0;

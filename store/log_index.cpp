@@ -25,7 +25,11 @@ void log_index::add(const block_summary& summary, block_ptr block,
                     const block_location& at, timestamp resolved) {
   auto& segment = segments_.back();
   auto index = segment.end();
+  gaps_.on_row(summary.first);
+  auto tables = std::vector<table_id>{};
+  tables.reserve(summary.tables.size());
   for (const auto& share : summary.tables) {
+    tables.push_back(share.table);
     tables_[share.table].push_back(
       {index, share.first, share.last, share.bytes});
     auto& highest = segment.highest[share.table];
@@ -37,7 +41,8 @@ void log_index::add(const block_summary& summary, block_ptr block,
     if (stats_.memory_bytes == block->footprint())
       oldest_held_ = index;
   }
-  segment.blocks.push_back({std::move(block), at, resolved, summary.last});
+  segment.blocks.push_back(
+    {std::move(block), at, resolved, summary.last, std::move(tables)});
   last_cursor_ = summary.last;
   if (summary.complete > 0) {
     state_.complete_to = summary.complete_to;
@@ -50,6 +55,14 @@ void log_index::add(const block_summary& summary, block_ptr block,
   let_go_of_old();
 }
 
+// Its blocks keep their place, so that indices say where a block is.
+void log_index::add_gap(block_index to, std::string why) {
+  auto& segment = segments_.back();
+  gaps_.add(segment.end(), to, last_cursor_, std::move(why));
+  for (; segment.end() <= to; ++stats_.blocks)
+    segment.blocks.push_back({{}, {}, {}, last_cursor_, {}});
+}
+
 void log_index::note_resolved(timestamp resolved) {
   pending_resolved_ = std::max(pending_resolved_, resolved);
   if (!open())
@@ -57,10 +70,29 @@ void log_index::note_resolved(timestamp resolved) {
 }
 
 void log_index::restore(const log_state& state) {
+  gaps_.on_state(state.last_closed, state.complete_to);
+  // An end mark that only `state` tells of stood in a gap.
+  if (state.complete_to > state_.complete_to)
+    if (const auto* gap = gaps_.with_end(state.complete_to))
+      state_.last_closed = std::max(state_.last_closed, gap->last);
   state_.last_closed = std::max(state_.last_closed, state.last_closed);
   state_.complete_to = std::max(state_.complete_to, state.complete_to);
   state_.resolved = std::max(state_.resolved, state.resolved);
   last_cursor_ = std::max(last_cursor_, state_.complete_to);
+}
+
+status log_index::settle_gaps() {
+  for (const auto& gap : gaps_.all()) {
+    if (gap.last <= state_.last_closed || !gap.counts())
+      continue;
+    if (gap.first != state_.last_closed.next())
+      return fail(errc::log_corrupt,
+                  gap.why
+                    + ": nothing says how far the transaction before it is "
+                      "complete; put the file back from a copy");
+    state_.last_closed = gap.last;
+  }
+  return {};
 }
 
 void log_index::let_go_of_old() {
@@ -117,6 +149,7 @@ void log_index::cut_open(std::uint64_t next_segment) {
                                  x.blocks[i.value - x.first.value].resolved);
   }
   begin_segment(next_segment, cut.next());
+  gaps_.cut(cut);
   last_cursor_ = state_.complete_to;
   marked_ = {};
   marked_rows_ = 0;
@@ -152,8 +185,19 @@ row_cursor log_index::appended_to() const noexcept {
 
 scan_plan log_index::plan_scan(table_id table, row_cursor after, block_index to,
                                std::uint64_t bytes_max) const {
-  if (table == all_tables)
-    return plan_whole(after, to, bytes_max);
+  const auto* gap = gaps_.behind(after);
+  auto cut = gap != nullptr && gap->first <= to;
+  if (cut)
+    to = gap->first.previous();
+  auto result = table == all_tables ? plan_whole(after, to, bytes_max)
+                                    : plan_table(table, after, to, bytes_max);
+  if (cut && result.pieces.empty())
+    result.failure = {errc::log_corrupt, gap->why};
+  return result;
+}
+
+scan_plan log_index::plan_table(table_id table, row_cursor after,
+                                block_index to, std::uint64_t bytes_max) const {
   auto result = scan_plan{{}, std::min(to, last())};
   auto found = tables_.find(table);
   if (found == tables_.end())
@@ -204,7 +248,8 @@ scan_plan log_index::plan_whole(row_cursor after, block_index to,
         return result;
       }
       bytes += block->at.size;
-      result.pieces.push_back({index, block->block, block->at});
+      result.pieces.push_back(
+        {index, block->block, block->at, block->tables, block->last});
     }
   }
   return result;
@@ -220,7 +265,7 @@ std::size_t log_index::find(block_index index) const {
 scan_piece log_index::piece(block_index index) const {
   const auto& segment = segments_[find(index)];
   const auto& held = segment.blocks[index.value - segment.first.value];
-  return {index, held.block, held.at};
+  return {index, held.block, held.at, {}, held.last};
 }
 
 std::vector<table_id> log_index::tables() const {
@@ -250,10 +295,15 @@ log_index::releasable(const std::function<timestamp(table_id)>& floor_of,
       i->second = floor_of(entry.first);
     return entry.second <= i->second;
   };
+  // Rows of any table may be lost there.
+  auto lost_may_go = [&](const segment_entry& x) {
+    auto lost = gaps_.highest(x.first, x.end().previous());
+    return !lost || lost <= floor_of(all_tables);
+  };
   auto result = std::vector<std::uint64_t>{};
   for (const auto& segment : segments_)
     if (segment.number != segments_.back().number
-        && segment.end().previous() <= up_to
+        && segment.end().previous() <= up_to && lost_may_go(segment)
         && std::all_of(segment.highest.begin(), segment.highest.end(),
                        below_floor))
       result.push_back(segment.number);
@@ -264,9 +314,12 @@ std::vector<table_id>
 log_index::tables_of(const std::vector<std::uint64_t>& segments) const {
   auto result = std::set<table_id>{};
   for (const auto& segment : segments_)
-    if (std::binary_search(segments.begin(), segments.end(), segment.number))
+    if (std::binary_search(segments.begin(), segments.end(), segment.number)) {
       for (const auto& entry : segment.highest)
         result.insert(entry.first);
+      if (gaps_.highest(segment.first, segment.end().previous()))
+        result.insert(all_tables);
+    }
   return {result.begin(), result.end()};
 }
 
@@ -278,6 +331,7 @@ void log_index::release(const std::vector<std::uint64_t>& segments) {
       continue;
     }
     forget_tables(segment);
+    gaps_.forget(segment.first, segment.end().previous());
     for (const auto& block : segment.blocks)
       forget_held(block);
     stats_.blocks -= segment.blocks.size();

@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "messages/row.hpp"
 #include "store/block_summary.hpp"
 #include "store/log_engine.hpp"
+#include "store/log_gaps.hpp"
 
 namespace sluice {
 
@@ -52,11 +54,17 @@ public:
   /// Block `last().next()`. @param block May be null: not held.
   void add(const block_summary& summary, block_ptr block,
            const block_location& at, timestamp resolved);
+  /// Blocks `last().next()` to `to` are lost. @param why Where they were.
+  void add_gap(block_index to, std::string why);
   /// No row <= `resolved` follows. Counts at once when the log is closed,
   /// otherwise with the block that closes it.
   void note_resolved(timestamp resolved);
-  /// Raises the state to at least `state`.
+  /// Raises the state to at least `state`, which was written behind the last
+  /// block.
   void restore(const log_state& state);
+  /// Once all is added: a gap that nothing has closed counts as closed.
+  /// @error log_corrupt (open rows before it, and no end for them)
+  [[nodiscard]] status settle_gaps();
 
   // -- the open tail ----------------------------------------------------------
 
@@ -85,6 +93,7 @@ public:
   [[nodiscard]] row_cursor last_cursor() const noexcept { return last_cursor_; }
   [[nodiscard]] row_cursor appended_to() const noexcept;
   [[nodiscard]] const log_state& state() const noexcept { return state_; }
+  [[nodiscard]] const log_gaps& gaps() const noexcept { return gaps_; }
   [[nodiscard]] scan_plan plan_scan(table_id table, row_cursor after,
                                     block_index to,
                                     std::uint64_t bytes_max) const;
@@ -119,6 +128,7 @@ private:
     block_location at;
     timestamp resolved;
     row_cursor last;
+    std::vector<table_id> tables; // none: it is in a gap
   };
   struct segment_entry {
     std::uint64_t number = 0;
@@ -137,6 +147,9 @@ private:
   };
 
   [[nodiscard]] std::size_t find(block_index index) const;
+  [[nodiscard]] scan_plan plan_table(table_id table, row_cursor after,
+                                     block_index to,
+                                     std::uint64_t bytes_max) const;
   [[nodiscard]] scan_plan plan_whole(row_cursor after, block_index to,
                                      std::uint64_t bytes_max) const;
   void let_go_of_old();
@@ -147,6 +160,7 @@ private:
   std::uint64_t memory_bytes_max_;
   std::deque<segment_entry> segments_;
   std::unordered_map<table_id, std::deque<table_entry>> tables_;
+  log_gaps gaps_;
   block_index oldest_held_; // no older block is in memory
   log_state state_;
   row_cursor last_cursor_;

@@ -21,6 +21,8 @@ constexpr std::size_t batch_sum_at = batch_header_size - 8;
 constexpr std::size_t store_file_size = 40;
 constexpr std::size_t manifest_fixed = 48;
 constexpr std::size_t manifest_entry = 24;
+// What a manifest begins with.
+constexpr std::size_t manifest_state = 40;
 
 template <class T>
 T load(std::string_view from, std::size_t at) noexcept {
@@ -223,13 +225,28 @@ expected<block_ptr> decode_rows(const batch_header& header,
 
 // -- manifest -----------------------------------------------------------------
 
-std::string encode(const manifest& x) {
+std::string encode(const log_state& x) {
   auto result = std::string{};
-  put(result, x.state.last_closed.value);
-  put(result, x.state.resolved.value);
-  put(result, x.state.complete_to.commit_ts.value);
-  put(result, x.state.complete_to.start_ts.value);
-  put(result, x.state.complete_to.position);
+  put(result, x.last_closed.value);
+  put(result, x.resolved.value);
+  put(result, x.complete_to.commit_ts.value);
+  put(result, x.complete_to.start_ts.value);
+  put(result, x.complete_to.position);
+  return result;
+}
+
+expected<log_state> decode_state(std::string_view payload) {
+  if (payload.size() < manifest_state)
+    return fail(errc::log_corrupt, "state");
+  auto number = [&](std::size_t at) {
+    return load<std::uint64_t>(payload, at);
+  };
+  return log_state{
+    {number(0)}, {{number(16)}, {number(24)}, number(32)}, {number(8)}};
+}
+
+std::string encode(const manifest& x) {
+  auto result = encode(x.state);
   put(result, static_cast<std::uint64_t>(x.segments.size()));
   for (const auto& segment : x.segments) {
     put(result, segment.number);
@@ -248,10 +265,7 @@ expected<manifest> decode_manifest(std::string_view payload) {
   auto number = [&](std::size_t at) {
     return load<std::uint64_t>(payload, at);
   };
-  auto result = manifest{};
-  result.state.last_closed = {number(0)};
-  result.state.resolved = {number(8)};
-  result.state.complete_to = {{number(16)}, {number(24)}, number(32)};
+  auto result = manifest{*decode_state(payload), {}};
   for (auto at = manifest_fixed; at < payload.size(); at += manifest_entry)
     result.segments.push_back(
       {number(at), {number(at + 8)}, {number(at + 16)}});

@@ -101,7 +101,12 @@ decode_batch_header(std::string_view bytes, const batch_place& place);
 [[nodiscard]] expected<block_ptr> decode_rows(const batch_header& header,
                                               std::string payload);
 
-// -- manifest: the payload of a mark ------------------------------------------
+// -- the payload of a mark: a state, or a manifest that begins with one -------
+
+[[nodiscard]] std::string encode(const log_state& x);
+/// Also out of a manifest.
+/// @error log_corrupt
+[[nodiscard]] expected<log_state> decode_state(std::string_view payload);
 
 /// Which segments there are and how much of each counts, and the log's state.
 struct manifest {

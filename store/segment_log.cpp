@@ -170,10 +170,11 @@ void segment_log::synced(const sync_order& order) {
           && range.last <= synced_to_)
         files_->settle(number);
   // A mark for recovery: without later batches it could not tell that these
-  // were durable. It need not be durable itself, and its failure is harmless.
+  // were durable, nor where the log stood should one be lost. It need not be
+  // durable itself, and its failure is harmless.
   if (synced_to_ == last() && noted_durable_ < synced_to_
       && !writer_->broken()) {
-    if (writer_->mark(nullptr, last(), synced_to_))
+    if (writer_->mark(encode(index_.state()), last(), synced_to_))
       noted_durable_ = synced_to_;
     remember_size();
   }
@@ -205,7 +206,7 @@ segment_log::release(const std::function<timestamp(table_id)>& floor_of) {
            || std::binary_search(numbers.begin(), numbers.end(), x.number);
   });
   // The files go only after this is durable: see segment_files::remove.
-  if (!writer_->mark(&rest, last(), synced_to_))
+  if (!writer_->mark(encode(rest), last(), synced_to_))
     return {};
   noted_durable_ = synced_to_;
   remember_size();

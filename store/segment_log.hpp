@@ -14,6 +14,7 @@
 namespace sluice {
 
 class directory_lock;
+struct kept_segment;
 struct recovery_verdict;
 
 struct segment_log_options {
@@ -27,9 +28,10 @@ struct segment_log_options {
 
 /// What opening a log found.
 struct recovery_report {
-  std::uint64_t segments = 0;  ///< Files with rows that are live.
-  std::uint64_t blocks = 0;    ///< In them.
-  std::uint64_t bytes_cut = 0; ///< Torn or open tail.
+  std::uint64_t segments = 0;    ///< Files with rows that are live.
+  std::uint64_t blocks = 0;      ///< In them.
+  std::uint64_t blocks_lost = 0; ///< Of those: damaged, so nobody gets them.
+  std::uint64_t bytes_cut = 0;   ///< Torn or open tail.
   std::chrono::duration<double> took{};
 };
 
@@ -82,6 +84,7 @@ public:
 private:
   explicit segment_log(segment_log_options options);
   status recover();
+  void index_segment(const kept_segment& segment);
   status start_after(const recovery_verdict& verdict, std::uint64_t number);
   [[nodiscard]] manifest listing() const;
   [[nodiscard]] manifest listing_without_open() const;

@@ -47,7 +47,7 @@ status segment_log::recover() {
     sizes_[number] = scanned->size;
     found.push_back(std::move(*scanned));
   }
-  auto verdict = judge(found);
+  auto verdict = judge(found, directory);
   if (!verdict)
     return tl::unexpected{std::move(verdict.error())};
   return start_after(*verdict, numbers->empty() ? 1 : numbers->back() + 1);
@@ -66,23 +66,36 @@ status sync_file(const std::shared_ptr<file_ops>& ops,
 
 } // namespace
 
+void segment_log::index_segment(const kept_segment& segment) {
+  auto number = segment.range.number;
+  files_->add(number, nullptr, true);
+  index_.begin_segment(number, segment.range.first);
+  for (const auto& part : segment.parts) {
+    const auto* batch = part.batch;
+    if (batch == nullptr)
+      index_.add_gap(part.lost_to, part.why);
+    else if (batch->state)
+      index_.restore(*batch->state);
+    else
+      index_.add(
+        batch->summary, nullptr,
+        {number, batch->offset,
+         batch_header_size + std::uint64_t{batch->header.payload_size}},
+        batch->header.resolved);
+  }
+}
+
 status segment_log::start_after(const recovery_verdict& verdict,
                                 std::uint64_t number) {
   for (const auto& segment : verdict.kept) {
     auto path = files_->path(segment.range.number);
-    if (auto done = sync_file(options_.ops, path); !done)
-      return done;
-    files_->add(segment.range.number, nullptr, true);
-    index_.begin_segment(segment.range.number, segment.range.first);
-    for (const auto* batch : segment.blocks)
-      index_.add(
-        batch->summary, nullptr,
-        {segment.range.number, batch->offset,
-         batch_header_size + std::uint64_t{batch->header.payload_size}},
-        batch->header.resolved);
+    if (!segment.missing)
+      if (auto done = sync_file(options_.ops, path); !done)
+        return done;
+    index_segment(segment);
   }
-  for (const auto* batch : verdict.manifests)
-    index_.restore(batch->listing->state);
+  if (auto done = index_.settle_gaps(); !done)
+    return done;
   auto before = std::max(index_.last(), index_.keep_to());
   auto first = index_.keep_to().next();
   auto rest = complete_part();
@@ -107,6 +120,7 @@ status segment_log::start_after(const recovery_verdict& verdict,
   synced_to_ = last();
   report_.segments = index_.segments().size() - (*rest == nullptr ? 1 : 0);
   report_.blocks = index_.stats().blocks;
+  report_.blocks_lost = index_.gaps().blocks();
   for (auto i : dropped) {
     sizes_.erase(i);
     files_->add(i, nullptr, true);

@@ -11,7 +11,8 @@ struct scanner {
   std::string_view bytes;
   store_uuid uuid;
   scanned_segment& result;
-  std::uint64_t previous_sum = 0;
+  std::optional<std::uint64_t> previous_sum = {}; // none: it cannot be read
+  std::optional<std::uint64_t> unread = {};
 
   // Takes the batch at `at`; 0 when there is none, else the offset after it.
   expected<std::uint64_t> take(std::uint64_t at) {
@@ -26,24 +27,37 @@ struct scanner {
     auto left = bytes.size() - at - batch_header_size;
     auto intact = header->payload_size <= left
                   && payload_is_intact(*header, place, payload_at(at, *header));
-    auto found = found_batch{at, *header, false, {}, {}};
-    if (intact && header->kind == batch_kind::mark && header->payload_size > 0)
-      if (auto listing = decode_manifest(payload_at(at, *header)))
-        found.listing = std::move(*listing);
-    found.trusted = intact && !result.damaged_at && result.header
-                    && header->previous_sum == previous_sum;
-    if (found.trusted && header->kind == batch_kind::rows) {
-      auto block = decode_rows(*header, std::string{payload_at(at, *header)});
-      found.trusted = block.has_value();
-      if (block)
-        found.summary = summarize(**block);
-    }
-    auto trusted = found.trusted;
-    result.batches.push_back(std::move(found));
+    auto found = found_batch{at, *header, intact, {}, {}, {}, unread};
+    if (intact && header->kind == batch_kind::mark)
+      take_mark(found);
+    // A lone manifest is believed: it was written.
+    found.sound = intact
+                  && header->previous_sum
+                       == previous_sum.value_or(header->previous_sum);
+    if (found.sound && header->kind == batch_kind::rows)
+      take_rows(found);
     previous_sum = header->header_sum;
-    if (!trusted && !result.damaged_at)
-      result.damaged_at = at;
-    return at + (intact ? header->extent() : batch_alignment);
+    unread.reset();
+    result.batches.push_back(std::move(found));
+    return at
+           + (header->payload_size <= left ? header->extent()
+                                           : batch_alignment);
+  }
+
+  void take_mark(found_batch& found) {
+    auto payload = payload_at(found.offset, found.header);
+    if (auto listing = decode_manifest(payload))
+      found.listing = std::move(*listing);
+    if (auto state = decode_state(payload))
+      found.state = *state;
+  }
+
+  void take_rows(found_batch& found) {
+    auto payload = std::string{payload_at(found.offset, found.header)};
+    auto block = decode_rows(found.header, std::move(payload));
+    found.sound = block.has_value();
+    if (block)
+      found.summary = summarize(**block);
   }
 
   std::string_view payload_at(std::uint64_t at, const batch_header& header) {
@@ -56,10 +70,13 @@ struct scanner {
       auto next = take(at);
       if (!next)
         return tl::unexpected{std::move(next.error())};
-      if (*next == 0 && !result.damaged_at)
-        result.damaged_at = at;
+      if (*next == 0) {
+        previous_sum.reset();
+        unread = unread.value_or(at);
+      }
       at = *next == 0 ? at + batch_alignment : *next;
     }
+    result.unread_at_end = unread;
     return {};
   }
 };
@@ -82,160 +99,14 @@ expected<scanned_segment> scan_segment(const open_file& file,
                 file.path() + ": " + header.error().detail);
   if (header && header->uuid != uuid)
     return fail(errc::log_corrupt, file.path() + ": is of another store");
-  auto run = scanner{*bytes, uuid, result, 0};
+  auto run = scanner{*bytes, uuid, result};
   if (header && header->segment == number) {
     result.header = *header;
     run.previous_sum = sum_of_file_header(*bytes);
-  } else {
-    result.damaged_at = 0;
   }
   if (auto done = run.run(); !done)
     return tl::unexpected{std::move(done.error())};
   return result;
-}
-
-// -- judge --------------------------------------------------------------------
-
-namespace {
-
-constexpr auto no_limit = block_index::max();
-
-// One file of the log as the newest manifest has it.
-struct candidate {
-  const scanned_segment* file = nullptr;
-  block_index first; // 0: the file itself must say
-  block_index last = no_limit;
-};
-
-struct judgement {
-  recovery_verdict result;
-  std::vector<candidate> candidates;
-  block_index durable; // proven by what was written later
-  block_index expected_next;
-  std::uint64_t previous_number = 0;
-  bool cut = false;
-
-  status select(const std::vector<scanned_segment>& segments);
-  void find_durable();
-  std::optional<std::uint64_t> walk(const candidate& x, kept_segment& keep);
-  status visit(const candidate& x);
-};
-
-// The newest manifest knows which older files count and how much of each. Its
-// word holds even if it is not durable itself: it was written.
-status judgement::select(const std::vector<scanned_segment>& segments) {
-  const found_batch* newest = nullptr;
-  std::uint64_t from = 0;
-  for (const auto& segment : segments)
-    for (const auto& batch : segment.batches)
-      if (batch.listing) {
-        newest = &batch;
-        from = segment.number;
-      }
-  auto next = segments.begin();
-  if (newest != nullptr) {
-    expected_next = newest->listing->state.last_closed.next();
-    for (const auto& range : newest->listing->segments) {
-      while (next != segments.end() && next->number < range.number)
-        result.dropped.push_back((next++)->number);
-      // Names become durable in order, so this is not a power cut.
-      if (next == segments.end() || next->number != range.number)
-        return fail(errc::log_corrupt,
-                    fmt::format("segment {} with blocks {} to {} is missing",
-                                range.number, range.first.value,
-                                range.last.value));
-      candidates.push_back({&*next++, range.first, range.last});
-    }
-  }
-  for (; next != segments.end(); ++next)
-    if (next->number < from)
-      result.dropped.push_back(next->number);
-    else
-      candidates.push_back({&*next, {}, no_limit});
-  return {};
-}
-
-void judgement::find_durable() {
-  for (const auto& x : candidates)
-    for (const auto& batch : x.file->batches)
-      if (batch.header.last <= x.last)
-        durable = std::max(durable, batch.header.durable_before);
-}
-
-// Takes what is sound of one file. Returns where it stops being so, if it
-// does before everything that counts was found.
-std::optional<std::uint64_t> judgement::walk(const candidate& x,
-                                             kept_segment& keep) {
-  if (!x.file->header)
-    return 0;
-  if (!x.first && previous_number != 0
-      && (x.file->number != previous_number + 1
-          || x.file->header->first != expected_next))
-    return 0;
-  expected_next = x.first ? x.first : x.file->header->first;
-  keep.range = {x.file->number, expected_next, expected_next.previous()};
-  auto all = [&] { return x.last != no_limit && keep.range.last == x.last; };
-  for (const auto& batch : x.file->batches) {
-    if (!batch.trusted || all())
-      break;
-    if (batch.header.kind == batch_kind::rows) {
-      if (batch.header.first != expected_next)
-        return batch.offset;
-      keep.range.last = expected_next;
-      keep.blocks.push_back(&batch);
-      expected_next = expected_next.next();
-    } else if (batch.listing) {
-      result.manifests.push_back(&batch);
-    }
-  }
-  if (x.last != no_limit)
-    return all() ? std::nullopt
-                 : std::optional{x.file->damaged_at.value_or(x.file->size)};
-  return x.file->damaged_at;
-}
-
-status judgement::visit(const candidate& x) {
-  if (cut) {
-    result.bytes_cut += x.file->size;
-    result.dropped.push_back(x.file->number);
-    return {};
-  }
-  auto keep = kept_segment{};
-  if (x.first)
-    expected_next = x.first;
-  auto stop = walk(x, keep);
-  if (stop && expected_next <= durable)
-    return fail(errc::log_corrupt,
-                fmt::format("{}: damaged at byte {}: block {} was durable, as "
-                            "was everything up to {}",
-                            x.file->path, *stop, expected_next.value,
-                            durable.value));
-  if (stop) {
-    cut = true;
-    result.bytes_cut += x.file->size - *stop;
-  }
-  if (keep.blocks.empty())
-    result.dropped.push_back(x.file->number);
-  else
-    result.kept.push_back(std::move(keep));
-  // Only files that no manifest lists are checked against the one before.
-  if (!x.first)
-    previous_number = x.file->number;
-  return {};
-}
-
-} // namespace
-
-expected<recovery_verdict> judge(const std::vector<scanned_segment>& segments) {
-  auto work = judgement{};
-  work.expected_next = {1};
-  if (auto done = work.select(segments); !done)
-    return tl::unexpected{std::move(done.error())};
-  work.find_durable();
-  for (const auto& x : work.candidates)
-    if (auto done = work.visit(x); !done)
-      return tl::unexpected{std::move(done.error())};
-  return std::move(work.result);
 }
 
 } // namespace sluice

@@ -55,7 +55,7 @@ segment_writer::encode_block(const block_to_write& block, block_index durable,
                       block.block->bytes(), at);
 }
 
-segment_writer::encoded segment_writer::encode_mark(const manifest* listing,
+segment_writer::encoded segment_writer::encode_mark(std::string payload,
                                                     block_index last,
                                                     block_index durable,
                                                     std::uint64_t at) const {
@@ -64,8 +64,7 @@ segment_writer::encoded segment_writer::encode_mark(const manifest* listing,
   header.first = last;
   header.last = last;
   header.durable_before = durable;
-  return encode_batch(header, listing == nullptr ? "" : encode(*listing), {},
-                      at);
+  return encode_batch(header, std::move(payload), {}, at);
 }
 
 // -- a new file ---------------------------------------------------------------
@@ -97,8 +96,8 @@ status segment_writer::write_start(const start& how, const std::string& path) {
   sum_ = sum_of_file_header(header);
   offset_ = file_header_size;
   auto parts = std::vector<std::string_view>{header};
-  auto listing = encode_mark(&how.listing, how.first.previous(), how.durable,
-                             offset_);
+  auto listing = encode_mark(encode(how.listing), how.first.previous(),
+                             how.durable, offset_);
   listing.append_to(parts);
   offset_ += batch_header_size + listing.payload + listing.padding;
   sum_ = listing.sum;
@@ -148,9 +147,9 @@ expected<block_location> segment_writer::append(const block_to_write& block,
   return at;
 }
 
-status segment_writer::mark(const manifest* listing, block_index last,
+status segment_writer::mark(std::string payload, block_index last,
                             block_index durable) {
-  return write(encode_mark(listing, last, durable, offset_));
+  return write(encode_mark(std::move(payload), last, durable, offset_));
 }
 
 bool segment_writer::broken() const {

@@ -38,8 +38,8 @@ public:
   /// @returns Where it lies. @error log_io, disk_full; nothing is written then
   [[nodiscard]] expected<block_location> append(const block_to_write& block,
                                                 block_index durable);
-  /// @param listing May be null. @param last The last block.
-  [[nodiscard]] status mark(const manifest* listing, block_index last,
+  /// @param payload An encoded state or manifest. @param last The last block.
+  [[nodiscard]] status mark(std::string payload, block_index last,
                             block_index durable);
 
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
@@ -70,7 +70,7 @@ private:
   [[nodiscard]] encoded encode_block(const block_to_write& block,
                                      block_index durable,
                                      std::uint64_t at) const;
-  [[nodiscard]] encoded encode_mark(const manifest* listing, block_index last,
+  [[nodiscard]] encoded encode_mark(std::string payload, block_index last,
                                     block_index durable,
                                     std::uint64_t at) const;
   [[nodiscard]] status write(const encoded& batch);

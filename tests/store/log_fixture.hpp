@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <random>
 #include <string>
@@ -115,5 +116,30 @@ inline std::vector<std::string> segment_files_of(const std::string& directory) {
   std::sort(result.begin(), result.end());
   return result;
 }
+
+inline std::string slurp(const std::string& path) {
+  auto file = std::ifstream{path, std::ios::binary};
+  return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+inline void spill(const std::string& path, const std::string& bytes) {
+  auto file = std::ofstream{path, std::ios::binary | std::ios::trunc};
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+/// A directory as it was, to be tried again and again.
+struct image {
+  explicit image(const std::string& from) {
+    for (const auto& x : fs::directory_iterator{from})
+      files.emplace_back(x.path().filename().string(), slurp(x.path()));
+  }
+  void restore(const std::string& to) const {
+    fs::remove_all(to);
+    fs::create_directories(to);
+    for (const auto& [name, bytes] : files)
+      spill(to + '/' + name, bytes);
+  }
+  std::vector<std::pair<std::string, std::string>> files;
+};
 
 } // namespace log_test

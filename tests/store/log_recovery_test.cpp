@@ -1,7 +1,6 @@
 // What a segment log finds when it is opened again.
 
 #include <algorithm>
-#include <fstream>
 
 #include "store/segment_format.hpp"
 #include "tests/store/log_fixture.hpp"
@@ -12,16 +11,6 @@ namespace {
 
 using numbers = std::vector<std::uint64_t>;
 
-std::string slurp(const std::string& path) {
-  auto file = std::ifstream{path, std::ios::binary};
-  return {std::istreambuf_iterator<char>{file}, {}};
-}
-
-void spill(const std::string& path, const std::string& bytes) {
-  auto file = std::ofstream{path, std::ios::binary | std::ios::trunc};
-  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-}
-
 void put(log_engine& log, const std::vector<row>& rows,
          std::uint64_t resolved = 0) {
   REQUIRE(log.append(block_of(rows), {resolved}).has_value());
@@ -31,21 +20,6 @@ errc code_of_opening(const std::string& directory) {
   auto log = segment_log::open({directory});
   return log ? errc::none : log.error().code;
 }
-
-// A directory as it was, to be tried again and again.
-struct image {
-  explicit image(const std::string& from) {
-    for (const auto& x : fs::directory_iterator{from})
-      files.emplace_back(x.path().filename().string(), slurp(x.path()));
-  }
-  void restore(const std::string& to) const {
-    fs::remove_all(to);
-    fs::create_directories(to);
-    for (const auto& [name, bytes] : files)
-      spill(to + '/' + name, bytes);
-  }
-  std::vector<std::pair<std::string, std::string>> files;
-};
 
 } // namespace
 
@@ -189,59 +163,6 @@ TEST_CASE("a bit that flips while the log is open is seen by the read") {
   }
   spill(path, bytes);
   CHECK(log->disk()->read(at).has_value());
-}
-
-TEST_CASE("damage to what was durable is reported and nothing is changed") {
-  auto directory = temporary_directory{};
-  auto damaged = temporary_directory{};
-  {
-    auto log = open_segments(directory.file("a"), 4700);
-    for (std::uint64_t i = 1; i <= 12; ++i)
-      put(*log, {{1, 10 * i}});
-    REQUIRE(sync(*log).has_value());
-    REQUIRE(log->stats().segments > 2);
-  }
-  auto whole = image{directory.file("a")};
-  for (const auto& file : whole.files) {
-    if (file.first.find(".seg") == std::string::npos)
-      continue;
-    for (std::size_t at = 4096; at < file.second.size(); at += 50) {
-      CAPTURE(file.first);
-      CAPTURE(at);
-      auto flipped = file.second;
-      flipped[at] = static_cast<char>(flipped[at] ^ 1);
-      whole.restore(damaged.file("b"));
-      spill(damaged.file("b/" + file.first), flipped);
-      auto log = segment_log::open({damaged.file("b")});
-      // The last batch is the mark that proves the others durable.
-      if (log) {
-        REQUIRE((*log)->last() == block_index{12});
-      } else {
-        REQUIRE(log.error().code == errc::log_corrupt);
-        REQUIRE(slurp(damaged.file("b/" + file.first)) == flipped);
-        REQUIRE(segment_files_of(damaged.file("b")).size()
-                == segment_files_of(directory.file("a")).size());
-      }
-    }
-  }
-}
-
-TEST_CASE("a missing segment file is reported") {
-  auto directory = temporary_directory{};
-  {
-    auto log = open_segments(directory.file("a"), 4700);
-    for (std::uint64_t i = 1; i <= 12; ++i)
-      put(*log, {{1, 10 * i}});
-    REQUIRE(sync(*log).has_value());
-  }
-  auto whole = image{directory.file("a")};
-  auto files = segment_files_of(directory.file("a"));
-  for (std::size_t i = 0; i + 1 < files.size(); ++i) {
-    CAPTURE(i);
-    whole.restore(directory.file("b"));
-    fs::remove(directory.file("b/" + fs::path{files[i]}.filename().string()));
-    CHECK(code_of_opening(directory.file("b")) == errc::log_corrupt);
-  }
 }
 
 TEST_CASE("an open tail is left out and the source sends it again") {

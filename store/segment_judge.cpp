@@ -1,0 +1,197 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "store/segment_files.hpp"
+#include "store/segment_scan.hpp"
+
+/// What recovery makes of what it found. A block that is due and is not there
+/// was either never synced, then the log ends before it, or it is lost.
+namespace sluice {
+
+namespace {
+
+constexpr auto no_limit = block_index::max();
+
+// One file of the log, and which blocks it has to have.
+struct candidate {
+  std::uint64_t number = 0;
+  const scanned_segment* file = nullptr; // null: it is missing
+  block_index first;
+  block_index last = no_limit;
+};
+
+std::string describe(block_index first, block_index last) {
+  return first == last ? fmt::format("block {} is damaged", first.value)
+                       : fmt::format("blocks {} to {} are damaged", first.value,
+                                     last.value);
+}
+
+// The last block that stands before a batch.
+block_index before(const found_batch& x) {
+  return x.header.kind == batch_kind::rows ? x.header.first.previous()
+                                           : x.header.first;
+}
+
+struct judgement {
+  const std::string& directory;
+  recovery_verdict result = {};
+  std::vector<candidate> candidates = {};
+  block_index durable = {}; // proven by what was written later
+  block_index due = {};     // the next block
+  bool cut = false;         // the log ends before it
+
+  status select(const std::vector<scanned_segment>& segments);
+  status add_unlisted(const scanned_segment& x);
+  void find_durable();
+  bool lose(kept_segment& from, block_index to, const std::string& where);
+  void walk(const candidate& x, kept_segment& keep);
+  void visit(const candidate& x);
+};
+
+// The newest manifest knows which older files count and how much of each. Its
+// word holds even if it is not durable itself: it was written.
+status judgement::select(const std::vector<scanned_segment>& segments) {
+  const manifest* newest = nullptr;
+  std::uint64_t from = 0;
+  for (const auto& segment : segments)
+    for (const auto& batch : segment.batches)
+      if (batch.listing) {
+        newest = &*batch.listing;
+        from = segment.number;
+      }
+  auto next = segments.begin();
+  if (newest != nullptr)
+    for (const auto& range : newest->segments) {
+      while (next != segments.end() && next->number < range.number)
+        result.dropped.push_back((next++)->number);
+      auto found = next != segments.end() && next->number == range.number;
+      candidates.push_back(
+        {range.number, found ? &*next++ : nullptr, range.first, range.last});
+    }
+  for (; next != segments.end(); ++next)
+    if (next->number < from)
+      result.dropped.push_back(next->number);
+    else if (auto done = add_unlisted(*next); !done)
+      return done;
+  return {};
+}
+
+// A file that no manifest lists says itself where it begins, and so where the
+// one before ends: its own manifest, which said so, is damaged.
+status judgement::add_unlisted(const scanned_segment& x) {
+  if (x.batches.empty()) {
+    result.dropped.push_back(x.number);
+    result.bytes_cut += x.size;
+    return {};
+  }
+  auto first = before(x.batches.front()).next();
+  if (x.header)
+    first = x.header->first;
+  else if (x.batches.front().offset != file_header_size) {
+    if (candidates.empty())
+      return fail(errc::log_corrupt,
+                  fmt::format("{}: byte 0: nothing says where the log begins; "
+                              "put the file back from a copy",
+                              x.path));
+    first = std::max(first, candidates.back().first);
+    if (candidates.back().last != no_limit)
+      first = candidates.back().last.next();
+  }
+  for (auto i = candidates.rbegin(); i != candidates.rend() && i->last >= first;
+       ++i)
+    i->last = first.previous(); // what it gives out again was abandoned
+  candidates.push_back({x.number, &x, first, no_limit});
+  return {};
+}
+
+void judgement::find_durable() {
+  for (const auto& x : candidates)
+    if (x.file != nullptr)
+      for (const auto& batch : x.file->batches)
+        if (batch.header.last <= x.last)
+          durable = std::max(durable, batch.header.durable_before);
+}
+
+// Blocks from the one that is due up to `to` are not there. Returns whether
+// the log goes on behind them.
+bool judgement::lose(kept_segment& from, block_index to,
+                     const std::string& where) {
+  auto last = std::min(to, durable);
+  if (due <= last) {
+    from.parts.push_back({nullptr, last, where + ": " + describe(due, last)});
+    due = last.next();
+  }
+  cut = due <= to;
+  return !cut;
+}
+
+// Takes what counts of one file.
+void judgement::walk(const candidate& x, kept_segment& keep) {
+  const auto& file = *x.file;
+  auto at = std::uint64_t{0};
+  auto lost = [&](block_index to, std::uint64_t from) {
+    at = from;
+    return due <= to
+           && !lose(keep, to, fmt::format("{}: byte {}", file.path, at));
+  };
+  for (const auto& batch : file.batches) {
+    auto rows = batch.header.kind == batch_kind::rows;
+    if (lost(std::min(before(batch), x.last),
+             batch.unread_before.value_or(batch.offset)))
+      break;
+    if (due > x.last)
+      return;
+    if (rows && batch.header.first != due)
+      continue;
+    if (rows && !batch.sound) {
+      if (lost(due, batch.offset))
+        break;
+    } else if (batch.sound && (rows || batch.state)) {
+      keep.parts.push_back({&batch, {}, {}});
+      due = rows ? due.next() : due;
+    }
+  }
+  auto end = file.unread_at_end.value_or(file.size);
+  if (!cut && due <= x.last)
+    lost(x.last == no_limit ? durable : x.last, end);
+  if (cut)
+    result.bytes_cut += file.size - at;
+  else if (x.last == no_limit)
+    result.bytes_cut += file.size - end;
+}
+
+void judgement::visit(const candidate& x) {
+  auto keep = kept_segment{{x.number, x.first, {}}, x.file == nullptr, {}};
+  if (!cut) {
+    due = x.first;
+    if (x.file != nullptr)
+      walk(x, keep);
+    else
+      lose(keep, x.last,
+           fmt::format("{}: byte 0: the file is missing",
+                       segment_path(directory, x.number)));
+    keep.range.last = due.previous();
+  } else if (x.file != nullptr) {
+    result.bytes_cut += x.file->size;
+  }
+  if (keep.range.last < keep.range.first && x.file != nullptr)
+    result.dropped.push_back(x.number); // what its marks say counts
+  if (!keep.parts.empty())
+    result.kept.push_back(std::move(keep));
+}
+
+} // namespace
+
+expected<recovery_verdict> judge(const std::vector<scanned_segment>& segments,
+                                 const std::string& directory) {
+  auto work = judgement{directory};
+  if (auto done = work.select(segments); !done)
+    return tl::unexpected{std::move(done.error())};
+  work.find_durable();
+  for (const auto& x : work.candidates)
+    work.visit(x);
+  return std::move(work.result);
+}
+
+} // namespace sluice
