@@ -163,11 +163,13 @@ collector_shard_state::on_refused(const refused& x, time now) {
     drop_stream(of, registrations_.at(x.registration));
     return take();
   }
-  stop_feed(
-    of,
-    {x.reason, "feed \"" + of.record.name + "\", table " + found->table.name
-                 + ": asked for rows after " + std::to_string(x.asked.value)
-                 + ", the log begins after " + std::to_string(x.lower.value)});
+  auto detail = "feed \"" + of.record.name + "\", table " + found->table.name
+                + ": asked for rows after " + std::to_string(x.asked.value)
+                + ", "
+                + (x.reason == errc::lost_by_retention
+                     ? "the log begins after " + std::to_string(x.lower.value)
+                     : x.detail);
+  stop_feed(of, {x.reason, std::move(detail)});
   (void) now;
   return take();
 }

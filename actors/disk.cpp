@@ -24,8 +24,7 @@ blocks_read read(disk_data& data, const read_blocks& message) {
   auto result = blocks_read{message.ticket, {}, {}};
   for (const auto& at : message.at) {
     auto block = data.log->read(at);
-    if (!block && !result.failure)
-      result.failure = block.error();
+    result.failures.push_back(block ? error{} : block.error());
     result.blocks.push_back(block ? std::move(*block) : nullptr);
   }
   return result;

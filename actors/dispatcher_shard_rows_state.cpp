@@ -364,7 +364,15 @@ void dispatcher_shard_state::take_scan_result(const scan_result& x) {
     return; // an old epoch: nothing of it counts
   dispatcher->scanning = false;
   if (x.failure == errc::out_of_range) {
-    refuse(stream, errc::lost_by_retention, x.asked.after.commit_ts, x.lower);
+    refuse(stream, {errc::lost_by_retention, ""}, x.asked.after.commit_ts,
+           x.lower);
+    return;
+  }
+  if (x.failure == errc::log_corrupt) {
+    if (pass_damage(stream, x))
+      want_scan(stream);
+    else
+      refuse(stream, {x.failure, x.detail}, x.asked.after.commit_ts, {});
     return;
   }
   if (x.failure != errc::none) {
@@ -384,6 +392,27 @@ void dispatcher_shard_state::take_scan_result(const scan_result& x) {
     want_scan(stream); // cut by the byte limit
   else
     complete_scan(stream, x.complete_to);
+}
+
+// Damaged is a block of which the log knows that none of its rows is wanted:
+// nothing is missed. DDL may change what is wanted, so it stays in its place.
+bool dispatcher_shard_state::pass_damage(slot stream, const scan_result& x) {
+  auto wants = [&](table_id table) {
+    return at(stream).version_of(table) != schema_version{};
+  };
+  if (!at(stream).has_all_tables() || x.damaged_tables.empty())
+    return false;
+  for (;;) {
+    if (std::any_of(x.damaged_tables.begin(), x.damaged_tables.end(), wants))
+      return false;
+    const auto* ddl = at(stream).next_ddl();
+    if (ddl == nullptr || row_cursor::end_of(ddl->ts) >= x.damaged_to)
+      break;
+    at(stream).skip_to(row_cursor::end_of(ddl->ts));
+    send_ddl(stream);
+  }
+  at(stream).skip_to(x.damaged_to);
+  return true;
 }
 
 void dispatcher_shard_state::complete_scan(slot stream,

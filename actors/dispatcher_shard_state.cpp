@@ -51,11 +51,15 @@ dispatcher_shard_state::on_register(const register_dispatchers& x, time now) {
 
 void dispatcher_shard_state::register_one(const registration& entry, time now) {
   if (auto i = removed_.find(entry.id); i != removed_.end()) {
-    if (i->second == errc::none)
+    if (!i->second)
       out_.emplace_back(unknown_registration{down_.channel(), entry.id});
     else
-      out_.emplace_back(
-        refused{down_.channel(), entry.id, i->second, entry.start_ts, {}});
+      out_.emplace_back(refused{down_.channel(),
+                                entry.id,
+                                i->second.code,
+                                entry.start_ts,
+                                {},
+                                i->second.detail});
     return;
   }
   if (auto i = slots_.find(entry.id); i != slots_.end()) {
@@ -364,7 +368,7 @@ dispatcher_state* dispatcher_shard_state::current(registration_id id,
 }
 
 void dispatcher_shard_state::remove_one(registration_id id) {
-  removed_.emplace(id, errc::none);
+  removed_.emplace(id, error{});
   removed_order_.push_back(id);
   if (removed_order_.size() > options_.removed_remembered_max) {
     removed_.erase(removed_order_.front());
@@ -408,12 +412,13 @@ void dispatcher_shard_state::tell_forgotten() {
     out_.emplace_back(unknown_registration{down_.channel(), id});
 }
 
-void dispatcher_shard_state::refuse(slot stream, errc reason, timestamp asked,
+void dispatcher_shard_state::refuse(slot stream, error reason, timestamp asked,
                                     timestamp lower) {
   auto id = at(stream).who().id;
-  out_.emplace_back(refused{down_.channel(), id, reason, asked, lower});
+  out_.emplace_back(
+    refused{down_.channel(), id, reason.code, asked, lower, reason.detail});
   remove_one(id);
-  removed_[id] = reason;
+  removed_[id] = std::move(reason);
 }
 
 // -- floors -------------------------------------------------------------------

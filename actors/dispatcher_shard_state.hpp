@@ -128,7 +128,7 @@ private:
   void forget_streaming();
   void tell_forgotten();
   void send_ready(slot stream);
-  void refuse(slot stream, errc reason, timestamp asked, timestamp lower);
+  void refuse(slot stream, error reason, timestamp asked, timestamp lower);
   void look_up(slot stream, schema_query&& query);
   void begin_epoch(slot stream, dispatcher_state::started&& start);
 
@@ -163,6 +163,7 @@ private:
   void wake_starved();
   void pump_scans();
   void take_scan_result(const scan_result& x);
+  bool pass_damage(slot stream, const scan_result& x);
   void complete_scan(slot stream, block_index complete_to);
   bool join(slot stream, block_index complete_to);
   void send_due_ddl(slot stream, timestamp due);
@@ -184,7 +185,7 @@ private:
   std::map<slot, unanswered_ready> unanswered_;
   std::map<feed_id, feed_on_channel> feeds_;
   std::map<feed_id, feed_rules> spans_; // of feeds with all_tables
-  std::unordered_map<registration_id, errc> removed_; // REGISTER too late
+  std::unordered_map<registration_id, error> removed_; // REGISTER too late
   std::deque<registration_id> removed_order_;
   std::deque<reset_record> resets_;
 

@@ -29,9 +29,14 @@ std::vector<planned_scan> plan(const log_engine& engine,
   for (const auto& wish : wishes) {
     auto found = engine.plan_scan(wish.table, wish.after, wish.to,
                                   wish.bytes_max);
-    auto planned = planned_scan{{}, found.complete_to};
+    auto planned = planned_scan{{}, found.complete_to, found.failure};
     for (auto& x : found.pieces)
-      planned.pieces.push_back({x.index, std::move(x.block), x.location});
+      planned.pieces.push_back({x.index,
+                                std::move(x.block),
+                                x.location,
+                                std::move(x.tables),
+                                x.last,
+                                {}});
     result.push_back(std::move(planned));
   }
   return result;

@@ -54,7 +54,7 @@ log_scan_state::effects log_scan_state::on_request(std::size_t shard,
     scan.answer.results.push_back(std::move(result));
   }
   if (plan.wishes.empty())
-    return {finish(ticket, {}, floors)};
+    return {finish(ticket, floors)};
   return {std::move(plan)};
 }
 
@@ -75,7 +75,7 @@ log_scan_state::on_planned(std::uint64_t ticket,
                == scan.missing.end())
         scan.missing.push_back(piece.location);
   if (scan.missing.empty())
-    return {finish(ticket, {}, floors)};
+    return {finish(ticket, floors)};
   return {read_blocks{ticket, scan.missing}};
 }
 
@@ -96,8 +96,10 @@ log_scan_state::on_blocks_read(const blocks_read& message,
       auto i = static_cast<std::size_t>(place);
       if (i < message.blocks.size())
         piece.block = message.blocks[i];
+      if (i < message.failures.size())
+        piece.failure = message.failures[i];
     }
-  return {finish(message.ticket, message.failure, floors)};
+  return {finish(message.ticket, floors)};
 }
 
 void log_scan_state::refuse(scan_result& result, const retention_state& floors,
@@ -109,29 +111,43 @@ void log_scan_state::refuse(scan_result& result, const retention_state& floors,
 }
 
 void log_scan_state::fill(open_scan& scan, std::size_t wish,
-                          const error& failure, const retention_state& floors) {
+                          const retention_state& floors) {
   auto& result = scan.answer.results[scan.planned[wish]];
   const auto& plan = scan.plans[wish];
-  auto missing = std::any_of(plan.pieces.begin(), plan.pieces.end(),
-                             [](const auto& x) { return x.block == nullptr; });
-  if (missing && failure.code == errc::out_of_range) {
-    refuse(result, floors, scan.upper);
-  } else if (missing) {
-    // Never an empty result for rows that could not be read.
-    result.failure = failure ? failure.code : errc::log_io;
-  } else {
-    result.complete_to = plan.complete_to;
-    for (const auto& piece : plan.pieces)
+  result.complete_to = plan.complete_to;
+  result.failure = plan.failure.code;
+  result.detail = plan.failure.detail;
+  for (const auto& piece : plan.pieces) {
+    if (piece.block != nullptr) {
       append_rows_after(result.rows, piece.block, result.asked.table,
                         result.asked.after);
+      continue;
+    }
+    if (piece.failure.code == errc::log_corrupt && !result.rows.empty()) {
+      // What precedes it may go on; the next scan begins with it.
+      result.complete_to = piece.index.previous();
+      return;
+    }
+    // Never an empty result for rows that could not be read.
+    result.rows.clear();
+    result.complete_to = {};
+    result.failure = piece.failure ? piece.failure.code : errc::log_io;
+    result.detail = piece.failure.detail;
+    if (result.failure == errc::out_of_range)
+      refuse(result, floors, scan.upper);
+    if (result.failure == errc::log_corrupt) {
+      result.damaged_tables = piece.tables;
+      result.damaged_to = piece.last;
+    }
+    return;
   }
 }
 
-answer_scan log_scan_state::finish(std::uint64_t ticket, const error& failure,
+answer_scan log_scan_state::finish(std::uint64_t ticket,
                                    retention_state& floors) {
   auto scan = std::move(open_.extract(ticket).mapped());
   for (std::size_t i = 0; i < scan.planned.size(); ++i)
-    fill(scan, i, failure, floors);
+    fill(scan, i, floors);
   for (const auto& result : scan.answer.results)
     floors.unpin(result.asked.table, result.asked.after);
   return {scan.shard, std::move(scan.answer)};

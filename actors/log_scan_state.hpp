@@ -28,11 +28,15 @@ struct planned_piece {
   block_index index;
   block_ptr block;
   block_location location;
+  std::vector<table_id> tables = {}; ///< In it. Of a scan of all tables only.
+  row_cursor last = {};
+  error failure = {}; ///< Of the read.
 };
 
 struct planned_scan {
   std::vector<planned_piece> pieces;
   block_index complete_to;
+  error failure = {}; ///< Blocks are lost, and come next.
 };
 
 /// To the engine: look these up. Answered by `on_planned`.
@@ -68,7 +72,6 @@ public:
   [[nodiscard]] effects on_planned(std::uint64_t ticket,
                                    std::vector<planned_scan> plans,
                                    retention_state& floors);
-  /// A block that is missing failed with `message.failure`.
   [[nodiscard]] effects on_blocks_read(const blocks_read& message,
                                        retention_state& floors);
 
@@ -89,9 +92,8 @@ private:
 
   void refuse(scan_result& result, const retention_state& floors,
               timestamp upper);
-  void fill(open_scan& scan, std::size_t wish, const error& failure,
-            const retention_state& floors);
-  [[nodiscard]] answer_scan finish(std::uint64_t ticket, const error& failure,
+  void fill(open_scan& scan, std::size_t wish, const retention_state& floors);
+  [[nodiscard]] answer_scan finish(std::uint64_t ticket,
                                    retention_state& floors);
 
   std::map<std::uint64_t, open_scan> open_;

@@ -119,7 +119,31 @@ void retention_state::unpin(table_id table, row_cursor after) {
   floors_moved_ = true;
 }
 
+std::vector<table_id> retention_state::own_tables() const {
+  auto result = std::vector<table_id>{};
+  for (const auto& entry : tables_)
+    if (partition_of(entry.first, options_.partitions) == options_.place)
+      result.push_back(entry.first);
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+namespace {
+
+// Of no table at all it is 0.
+template <class Floor>
+timestamp lowest(const std::vector<table_id>& tables, Floor floor_of) {
+  auto result = tables.empty() ? timestamp{} : timestamp::max();
+  for (auto table : tables)
+    result = std::min(result, floor_of(table));
+  return result;
+}
+
+} // namespace
+
 timestamp retention_state::floor_of(table_id table) const {
+  if (table == all_tables)
+    return lowest(own_tables(), [this](table_id x) { return floor_of(x); });
   auto known = tables_.find(table);
   if (!loaded_ || known == tables_.end() || known->second.feeds.empty())
     return {};
@@ -130,6 +154,13 @@ timestamp retention_state::floor_of(table_id table) const {
     if (auto pinned = pins_.find(of); pinned != pins_.end())
       result = std::min(result, *pinned->second.begin());
   return result;
+}
+
+timestamp retention_state::release_floor(table_id table) const {
+  if (table == all_tables)
+    return lowest(own_tables(),
+                  [this](table_id x) { return release_floor(x); });
+  return std::min(floor_of(table), lost(table));
 }
 
 timestamp retention_state::lost(table_id table) const {
@@ -154,8 +185,9 @@ bool retention_state::in_range(const scan_entry& wanted) const {
 
 std::vector<table_floor>
 retention_state::unnoted(const std::vector<table_id>& tables) const {
+  auto all = std::find(tables.begin(), tables.end(), all_tables);
   auto result = std::vector<table_floor>{};
-  for (auto table : tables)
+  for (auto table : all == tables.end() ? tables : own_tables())
     if (auto floor = floor_of(table); floor > lost(table))
       result.push_back({table, floor});
   return result;
@@ -193,10 +225,9 @@ feed_floor retention_state::whole_floor(const feed_entry& feed) const {
 // change. What is not named stays as it is stored.
 feed_floor retention_state::changed_floor(feed_entry& feed) const {
   auto result = feed_floor{feed.record.id, {}, {}};
-  for (const auto& [table, entry] : tables_) {
-    if (partition_of(table, options_.partitions) != options_.place
-        || std::count(entry.feeds.begin(), entry.feeds.end(), feed.record.id)
-             == 0)
+  for (auto table : own_tables()) {
+    const auto& of = tables_.at(table).feeds;
+    if (std::count(of.begin(), of.end(), feed.record.id) == 0)
       continue;
     auto& stored = feed.stored[table];
     auto floor = feed.now.of(table);
@@ -205,8 +236,6 @@ feed_floor retention_state::changed_floor(feed_entry& feed) const {
     stored = floor;
     result.exceptions.push_back({table, {}, floor});
   }
-  std::sort(result.exceptions.begin(), result.exceptions.end(),
-            [](const auto& x, const auto& y) { return x.table < y.table; });
   return result;
 }
 

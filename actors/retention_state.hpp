@@ -41,7 +41,8 @@ public:
   void pin(table_id table, row_cursor after);
   void unpin(table_id table, row_cursor after);
 
-  /// 0 before the feeds are loaded, and for a table that no feed matches.
+  /// 0 before the feeds are loaded, and for a table that no feed matches. Of
+  /// `all_tables`: the lowest of this partition.
   [[nodiscard]] timestamp floor_of(table_id table) const;
   /// Rows of the table <= it may be gone.
   [[nodiscard]] timestamp lost(table_id table) const;
@@ -49,16 +50,14 @@ public:
   [[nodiscard]] timestamp lost(const scan_entry& wanted) const;
   [[nodiscard]] bool in_range(const scan_entry& wanted) const;
 
-  /// Rows of these tables are about to go.
+  /// Rows of these tables are about to go; of `all_tables`: of whichever.
   /// @returns What to note durably before.
   [[nodiscard]] std::vector<table_floor>
   unnoted(const std::vector<table_id>& tables) const;
   void on_noted(const std::vector<table_floor>& noted);
   /// Rows of the table <= it may be let go of: nobody needs them, and it is
   /// noted that they may be gone.
-  [[nodiscard]] timestamp release_floor(table_id table) const {
-    return std::min(floor_of(table), lost(table));
-  }
+  [[nodiscard]] timestamp release_floor(table_id table) const;
 
   /// Whether a release may find more than the last one.
   [[nodiscard]] bool may_release() const noexcept {
@@ -94,6 +93,7 @@ private:
   };
 
   void match(table_entry& table) const;
+  [[nodiscard]] std::vector<table_id> own_tables() const;
   [[nodiscard]] feed_floor whole_floor(const feed_entry& feed) const;
   [[nodiscard]] feed_floor changed_floor(feed_entry& feed) const;
 

@@ -42,14 +42,14 @@ struct read_blocks {
   auto fields() { return std::tie(ticket, at); }
 };
 
-/// DISK -> EVENT_STORE: as many blocks as were asked for, or a failure.
+/// DISK -> EVENT_STORE: for each that was asked for a block, or a failure.
 struct blocks_read {
   std::uint64_t ticket = 0;
   std::vector<block_ptr> blocks;
-  error failure;
+  std::vector<error> failures;
 
   friend bool operator==(const blocks_read&, const blocks_read&) = default;
-  auto fields() { return std::tie(ticket, blocks, failure); }
+  auto fields() { return std::tie(ticket, blocks, failures); }
 };
 
 /// EVENT_STORE -> DISK.

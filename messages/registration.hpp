@@ -74,18 +74,19 @@ struct ready {
 };
 
 /// DISPATCHER_SHARD -> COLLECTOR_SHARD: the registration can't be served.
-/// `reason`: lost_by_retention (with the range that is left), table_deleted,
-/// unknown_table, stopped.
+/// `reason`: lost_by_retention (with the range that is left), log_corrupt (with
+/// the place in the log), table_deleted, unknown_table, stopped.
 struct refused {
   channel_id channel;
   registration_id registration;
   errc reason = errc::none;
   timestamp asked;
   timestamp lower; ///< Rows > it are still there.
+  std::string detail = {};
 
   friend bool operator==(const refused&, const refused&) = default;
   auto fields() {
-    return std::tie(channel, registration, reason, asked, lower);
+    return std::tie(channel, registration, reason, asked, lower, detail);
   }
 };
 

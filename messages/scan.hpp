@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <tuple>
 #include <vector>
 
@@ -92,7 +93,9 @@ struct scan_rows {
 
 /// What one dispatcher gets. `failure` none: `rows` holds every row of the
 /// table after the asked cursor in blocks <= complete_to. Else nothing was
-/// read: out_of_range (see lower, upper), log_corrupt, log_io.
+/// read: out_of_range (see lower, upper), log_io, log_corrupt. The last: what
+/// comes next is damaged, `detail` says where. If the log knows which tables
+/// have rows in it, `damaged_tables` has them, and they end at `damaged_to`.
 struct scan_result {
   scan_entry asked;
   std::vector<scan_rows> rows;
@@ -100,10 +103,14 @@ struct scan_result {
   errc failure = errc::none;
   timestamp lower; ///< Of out_of_range: rows > it are there.
   timestamp upper;
+  std::string detail = {};
+  std::vector<table_id> damaged_tables = {};
+  row_cursor damaged_to = {};
 
   friend bool operator==(const scan_result&, const scan_result&) = default;
   auto fields() {
-    return std::tie(asked, rows, complete_to, failure, lower, upper);
+    return std::tie(asked, rows, complete_to, failure, lower, upper, detail,
+                    damaged_tables, damaged_to);
   }
 };
 

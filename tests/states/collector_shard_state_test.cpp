@@ -109,6 +109,22 @@ TEST_CASE_FIXTURE(collector_fixture,
 }
 
 TEST_CASE_FIXTURE(collector_fixture,
+                  "a feed that needs a damaged block stops and says where") {
+  start();
+  keep(uut.on_refused({channel,
+                       registration,
+                       errc::log_corrupt,
+                       {20},
+                       {},
+                       "1.seg: byte 4096: block 3 is damaged"},
+                      now));
+  CHECK(uut.status(feed).stopped);
+  auto why = uut.status(feed).failure;
+  CHECK(why.code == errc::log_corrupt);
+  CHECK(why.detail.find("1.seg: byte 4096") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(collector_fixture,
                   "a broker that is away does not stop a feed") {
   open({position(20, 20)}, 20);
   keep(uut.on_refused({channel, registration, errc::stopped, {}, {}}, now));

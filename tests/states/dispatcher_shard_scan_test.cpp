@@ -191,6 +191,76 @@ TEST_CASE_FIXTURE(shard_fixture, "a scan out of range ends the registration") {
   CHECK(take_one<refused>().reason == errc::lost_by_retention);
 }
 
+TEST_CASE_FIXTURE(shard_fixture,
+                  "who needs a damaged block is told, and others go on") {
+  join();
+  join(second, 20, 8);
+  grant(1 << 22);
+  ++last; // a block that the shard never sees, so both scan
+  append(block_of({{7, 60}, {8, 60}}), 60);
+  auto request = take_one<scan_request>();
+  REQUIRE(request.entries.size() == 2);
+  auto reply = scan_answer{request.scan, request.store, {}};
+  for (const auto& entry : request.entries) {
+    auto result = scan_result{entry, {}, request.to, errc::none, {}, {}};
+    if (entry.registration == first) {
+      result.failure = errc::log_corrupt;
+      result.detail = "here";
+    }
+    reply.results.push_back(result);
+  }
+  keep(uut.on_scan_answer(reply));
+  auto told = refused{channel, first, errc::log_corrupt, {20}, {}, "here"};
+  CHECK(take<refused>() == std::vector{told});
+  CHECK(uut.find(first) == nullptr);
+  REQUIRE(uut.find(second) != nullptr);
+  CHECK(uut.find(second)->joined);
+  CHECK_FALSE(add(first, 20)); // answered again, with the same
+  CHECK(take_one<refused>().detail == "here");
+  keep(uut.on_tick(1'000ms));
+  CHECK(take<scan_request>().empty());
+}
+
+TEST_CASE_FIXTURE(shard_fixture,
+                  "a damaged block without a row of the feed is passed over") {
+  add(first, 20, all_tables.value);
+  reset(1, 20);
+  auto query = take_one<schema_query>();
+  auto later = std::vector<ddl_event>{};
+  auto tables = std::vector<table_id>{{8}};
+  auto passes = true;
+  SUBCASE("as far as is known") {
+    // nop
+  }
+  SUBCASE("but not if there is one") {
+    tables = {{7}, {8}};
+    passes = false;
+  }
+  SUBCASE("but not if nobody knows") {
+    tables.clear();
+    passes = false;
+  }
+  SUBCASE("but not if a table of the feed began inside of it") {
+    later = {ddl(8, 1, 35)};
+    passes = false;
+  }
+  SUBCASE("also if a table of the feed began behind it") {
+    later = {ddl(8, 1, 45)};
+  }
+  append(block_of({{8, 40}}), 50);
+  keep(uut.on_schema_answer({query, {ddl(7, 1, 0).schema}, later, errc::none}));
+  auto request = take_one<scan_request>();
+  auto result = scan_result{
+    request.entries.at(0), {}, {}, errc::log_corrupt, {}, {}, "here"};
+  result.damaged_tables = tables;
+  result.damaged_to = {{40}, {40}, 0};
+  keep(uut.on_scan_answer({request.scan, request.store, {result}}));
+  CHECK(take<refused>().empty() == passes);
+  if (passes)
+    CHECK(take_one<scan_request>().entries.at(0).after
+          == row_cursor{{40}, {40}, 0});
+}
+
 TEST_CASE_FIXTURE(shard_fixture, "a scan that failed promises nothing") {
   add(first, 20);
   reset(1, 20);

@@ -28,6 +28,7 @@ public:
   log_position at;
   std::map<std::uint64_t, block_ptr> blocks;
   bool on_disk = false;         ///< Scans must read.
+  error in_the_way;             ///< Scans come to a gap at once.
   bool syncs_by_itself = false; ///< As a log in memory does.
   error append_failure;
   bool notes_by_itself = true; ///< What is lost, as DISK does.
@@ -165,7 +166,9 @@ private:
   void perform(plan_scans& x) {
     auto plans = std::vector<planned_scan>{};
     for (const auto& wish : x.wishes) {
-      plans.push_back({{}, wish.to});
+      plans.push_back({{}, wish.to, in_the_way});
+      if (in_the_way)
+        continue;
       for (const auto& [index, block] : blocks)
         if (index <= wish.to.value && block->last_cursor() > wish.after)
           plans.back().pieces.push_back(

@@ -116,11 +116,73 @@ TEST_CASE("rows that cannot be read are a failure and never an empty answer") {
   auto reads = bench.take<read_blocks>();
   REQUIRE(reads.size() == 1);
   bench.run(bench.uut.on_blocks_read(
-    {reads[0].ticket, {bench.blocks[2], nullptr}, {code, "x"}}, bench.now));
+    {reads[0].ticket, {nullptr, bench.blocks[3]}, {{code, "x"}, {}}},
+    bench.now));
   auto result = bench.take_result();
   CHECK(result.failure == code);
   CHECK(result.rows.empty());
   CHECK(result.complete_to == block_index{0});
+}
+
+TEST_CASE("what precedes a damaged block is answered, then the damage") {
+  auto bench = filled{};
+  bench.on_disk = true;
+  bench.scan(7, {});
+  auto reads = bench.take<read_blocks>();
+  auto damage = error{errc::log_corrupt, "1.seg: byte 4096"};
+  bench.run(
+    bench.uut.on_blocks_read({reads.at(0).ticket,
+                              {bench.blocks[1], nullptr, bench.blocks[3]},
+                              {{}, damage, {}}},
+                             bench.now));
+  auto result = bench.take_result();
+  CHECK(result.failure == errc::none);
+  CHECK(found(result) == std::vector<std::uint64_t>{20});
+  CHECK(result.complete_to == block_index{1});
+  bench.scan(7, row_cursor::end_of({20}));
+  reads = bench.take<read_blocks>();
+  bench.run(bench.uut.on_blocks_read(
+    {reads.at(0).ticket, {nullptr, bench.blocks[3]}, {damage, {}}}, bench.now));
+  result = bench.take_result();
+  CHECK(result.failure == errc::log_corrupt);
+  CHECK(result.detail == damage.detail);
+}
+
+TEST_CASE("each scan of a request has the failure of its own blocks") {
+  auto bench = filled{};
+  bench.on_disk = true;
+  auto first = scan_entry{};
+  first.table = {7};
+  first.bytes_max = 1000;
+  auto second = first;
+  second.after = row_cursor::end_of({20});
+  auto third = first;
+  third.after = row_cursor::end_of({40});
+  bench.run(
+    bench.uut.on_scan_request(0, {{5}, {1}, {3}, {first, second, third}}));
+  auto reads = bench.take<read_blocks>();
+  REQUIRE(reads.at(0).at.size() == 3);
+  bench.run(bench.uut.on_blocks_read(
+    {reads[0].ticket,
+     {nullptr, nullptr, bench.blocks[3]},
+     {{errc::log_corrupt, "first"}, {errc::log_io, "second"}, {}}},
+    bench.now));
+  auto answers = bench.take<answer_scan>();
+  const auto& results = answers.at(0).message.results;
+  CHECK(results[0].failure == errc::log_corrupt);
+  CHECK(results[0].detail == "first");
+  CHECK(results[1].failure == errc::log_io);
+  CHECK(found(results[2]) == std::vector<std::uint64_t>{60});
+}
+
+TEST_CASE("a log that lost blocks answers with their place") {
+  auto bench = filled{};
+  bench.in_the_way = {errc::log_corrupt, "2.seg: byte 4096"};
+  bench.scan(7, {});
+  auto result = bench.take_result();
+  CHECK(result.failure == errc::log_corrupt);
+  CHECK(result.detail == "2.seg: byte 4096");
+  CHECK(result.rows.empty());
 }
 
 // -- floors -------------------------------------------------------------------

@@ -45,3 +45,19 @@ TEST_CASE("a scan of all tables holds the rows of each") {
   uut.unpin(all_tables, row_cursor::end_of({40}));
   CHECK(uut.floor_of({8}) == timestamp{90});
 }
+
+TEST_CASE("rows of an unknown table go when every table is past them") {
+  auto uut = retention_state{};
+  uut.on_feeds_loaded(
+    {{{{1}, "all", {}}}, {}, {{{7}, "a", {}, {}}, {{8}, "b", {}, {}}}, {}});
+  uut.on_floor_report({{1}, {90}, {{{8}, {40}}}});
+  CHECK(uut.floor_of(all_tables) == timestamp{40});
+  // Whichever table they were of, nobody takes its rows for complete.
+  auto lost = uut.unnoted({{7}, all_tables});
+  CHECK(lost == std::vector<table_floor>{{{7}, {90}}, {{8}, {40}}});
+  CHECK(uut.release_floor(all_tables) == timestamp{0});
+  uut.on_noted(lost);
+  CHECK(uut.release_floor(all_tables) == timestamp{40});
+  uut.on_table({{9}, "c", {1}, {0}}); // new: it is not noted yet
+  CHECK(uut.release_floor(all_tables) == timestamp{0});
+}
