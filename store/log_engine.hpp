@@ -22,8 +22,9 @@ struct scan_piece {
   block_index index;
   block_ptr block;
   block_location location;
-  std::vector<table_id> tables; ///< With rows in it. Of `all_tables` only.
-  row_cursor last = {};         ///< Of its last row.
+  /// With rows in it. Of a plan for `all_tables`, if it must be read.
+  std::vector<table_id> tables;
+  row_cursor last = {}; ///< Of its last row.
 };
 
 /// Which blocks to read for one table, and how far that gets.

@@ -45,8 +45,9 @@ void log_gaps::forget(block_index first, block_index last) {
 }
 
 const log_gap* log_gaps::behind(row_cursor after) const noexcept {
-  auto found = std::find_if(gaps_.begin(), gaps_.end(),
-                            [&](const log_gap& x) { return x.to > after; });
+  auto found = std::find_if(gaps_.begin(), gaps_.end(), [&](const log_gap& x) {
+    return x.counts() && x.to > after;
+  });
   return found == gaps_.end() ? nullptr : &*found;
 }
 

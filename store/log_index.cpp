@@ -88,8 +88,8 @@ status log_index::settle_gaps() {
     if (gap.first != state_.last_closed.next())
       return fail(errc::log_corrupt,
                   gap.why
-                    + ": nothing says how far the transaction before it is "
-                      "complete; put the file back from a copy");
+                    + ", and nothing says whether the transaction before "
+                      "it is complete");
     state_.last_closed = gap.last;
   }
   return {};
@@ -248,8 +248,10 @@ scan_plan log_index::plan_whole(row_cursor after, block_index to,
         return result;
       }
       bytes += block->at.size;
-      result.pieces.push_back(
-        {index, block->block, block->at, block->tables, block->last});
+      auto next = scan_piece{index, block->block, block->at, {}, block->last};
+      if (next.block == nullptr)
+        next.tables = block->tables;
+      result.pieces.push_back(std::move(next));
     }
   }
   return result;

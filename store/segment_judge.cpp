@@ -90,11 +90,9 @@ status judgement::add_unlisted(const scanned_segment& x) {
     first = x.header->first;
   else if (x.batches.front().offset != file_header_size) {
     if (candidates.empty())
-      return fail(errc::log_corrupt,
-                  fmt::format("{}: byte 0: nothing says where the log begins; "
-                              "put the file back from a copy",
-                              x.path));
-    first = std::max(first, candidates.back().first);
+      return fail(
+        errc::log_corrupt,
+        fmt::format("{}: byte 0: nothing says where the log begins", x.path));
     if (candidates.back().last != no_limit)
       first = candidates.back().last.next();
   }

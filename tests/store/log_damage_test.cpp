@@ -55,6 +55,12 @@ reading read(log_engine& log, std::uint64_t table, row_cursor after) {
   return result;
 }
 
+// A disk that is not waited for.
+struct hasty_ops : file_ops {
+  int fdatasync(int) override { return 0; }
+  int fsync(int) override { return 0; }
+};
+
 // A log that is what it should be, as files, and as rows.
 struct damaged_log {
   struct block {
@@ -63,7 +69,7 @@ struct damaged_log {
   };
 
   explicit damaged_log(std::uint64_t seed) : random{seed} {
-    auto log = open_segments(home.file("a"), 4096 + 900, 0);
+    auto log = open("a").value();
     for (std::uint64_t i = 1; i <= 24; ++i) {
       append(*log, i);
       // The last blocks stay unsynced in one of two logs.
@@ -92,6 +98,10 @@ struct damaged_log {
     }
     rows.back().end = rows.back().end || i == 24;
     REQUIRE(log.append(block_of(rows), {i == 24 ? ts : 0}).has_value());
+  }
+
+  expected<std::unique_ptr<segment_log>> open(const std::string& name) {
+    return segment_log::open({home.file(name), 4096 + 900, 0, ops});
   }
 
   std::uint64_t pick(std::uint64_t max) { return random() % (max + 1); }
@@ -131,7 +141,7 @@ struct damaged_log {
     if (blocks.contains(lost + 1))
       next = blocks.at(lost + 1).rows.front();
     for (std::uint64_t table = 0; table <= 3; ++table)
-      for (std::uint64_t after = 0; after <= ts; after += 1 + pick(4)) {
+      for (std::uint64_t after = 0; after <= ts; after += 1 + pick(19)) {
         CAPTURE(table);
         CAPTURE(after);
         auto got = read(log, table, cursor(after));
@@ -152,6 +162,7 @@ struct damaged_log {
   }
 
   temporary_directory home;
+  std::shared_ptr<file_ops> ops = std::make_shared<hasty_ops>();
   std::mt19937_64 random;
   std::uint64_t ts = 0;
   std::map<std::uint64_t, std::uint64_t> table_of; // a row's
@@ -190,7 +201,7 @@ TEST_CASE("a flipped byte stops who needs its block and nobody else") {
           CAPTURE(round);
           CAPTURE(lost);
           CAPTURE(hit);
-          auto log = open_segments(run.home.file("b"), 4096 + 900, 0);
+          auto log = run.open("b").value();
           if (!torn && round == 0) {
             REQUIRE(log->last().value == 24);
             REQUIRE(log->appended_to() == run.appended_to);
@@ -209,7 +220,7 @@ TEST_CASE("a flipped byte stops who needs its block and nobody else") {
 
 TEST_CASE(
   "whatever is damaged, no row is wrong and none is left out silently") {
-  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     CAPTURE(seed);
     auto run = damaged_log{2 * seed}; // all of it is durable
     run.whole->restore(run.home.file("b"));
@@ -230,7 +241,7 @@ TEST_CASE(
         run.flip(fs::path{path}.filename().string(), run.pick(size - 1));
     }
     for (auto round = 0; round < 2; ++round) {
-      auto log = segment_log::open({run.home.file("b"), 4096 + 900, 0});
+      auto log = run.open("b");
       if (!log) {
         REQUIRE(log.error().code == errc::log_corrupt);
         REQUIRE(log.error().detail.find(".seg: byte ") != std::string::npos);
@@ -238,7 +249,8 @@ TEST_CASE(
       }
       REQUIRE((*log)->last() >= block_index{24});
       for (std::uint64_t table = 0; table <= 3; ++table)
-        for (std::uint64_t after = 0; after <= run.ts; after += run.pick(9)) {
+        for (std::uint64_t after = 0; after <= run.ts;
+             after += 1 + run.pick(9)) {
           auto got = read(**log, table, cursor(after));
           auto wanted = run.rows_of(table, after, 24);
           if (!got.failure)
