@@ -177,7 +177,9 @@ struct damaged_log {
 TEST_CASE("a flipped byte stops who needs its block and nobody else") {
   for (std::uint64_t seed = 1; seed <= 2; ++seed) {
     auto run = damaged_log{seed};
-    for (const auto& [file, bytes] : run.whole->files) {
+    for (const auto& entry : run.whole->files) {
+      const auto& file = entry.first;
+      const auto& bytes = entry.second;
       if (file.find(".seg") == std::string::npos)
         continue;
       auto step = [](std::size_t at) { return at < 4096 ? 1024U : 64U; };
