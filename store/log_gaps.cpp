@@ -31,11 +31,9 @@ void log_gaps::cut(block_index to) {
   std::erase_if(gaps_, [&](const log_gap& x) { return x.first > to; });
   if (gaps_.empty() || gaps_.back().last != to)
     return;
+  // What a state called open in it never gets its end.
   auto& x = gaps_.back();
-  if (x.bounded || x.to == nowhere)
-    return;
-  x.limit = x.to; // the open rest of it never gets its end
-  x.bounded = true;
+  x.bounded = x.bounded || x.to != nowhere;
 }
 
 void log_gaps::forget(block_index first, block_index last) {

@@ -16,7 +16,7 @@ struct log_gap {
   row_cursor after;     ///< Every row that is lost and counts is > it ...
   row_cursor to;        ///< ... and <= it.
   row_cursor limit;     ///< What follows says: no lost row is above.
-  bool bounded = false; ///< All that is <= limit counts.
+  bool bounded = false; ///< `to` stays, whatever follows.
   std::string why;      ///< "<file>: byte <n>: ..."
 
   /// Whether rows that somebody was promised may be among the lost ones.

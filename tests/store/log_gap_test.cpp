@@ -229,6 +229,8 @@ TEST_CASE("a damaged manifest does not bring abandoned rows back") {
   CHECK(log->last() == block_index{2});
   CHECK(scan(*log, 1) == numbers{10, 30});
   CHECK(scan(*log, 2).empty());
+  CHECK(log->tables() == std::vector<table_id>{{1}});
+  CHECK(log->stats().blocks == 2);
 }
 
 TEST_CASE("a segment with a gap goes when every table is past it") {
