@@ -29,7 +29,8 @@ constexpr std::array<entry, errc_count> entries{{
   {"schema_not_ready", "The schema is not known up to that time yet.",
    "Ask again later."},
   {"log_corrupt", "Durable bytes of the log fail their checksum.",
-   "Keep the files for inspection, then start with an empty directory."},
+   "Put the file back from a copy; without one, keep the files and start with "
+   "an empty directory."},
   {"log_locked", "Another process has the log open.",
    "Stop that process, or give this one another directory."},
   {"log_format_newer", "The log was written by a newer version.",

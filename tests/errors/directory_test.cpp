@@ -75,6 +75,44 @@ TEST_CASE("a file in the place of the directory is one line") {
   uut.verifies();
 }
 
+constexpr auto damaged = "Put the file back from a copy; without one, keep the"
+                         " files and start with an empty directory.";
+
+TEST_CASE("a flipped byte in the log is one line") {
+  auto uut = desk{};
+  uut.verifies();
+  uut.app_goes_on();
+  uut.verifies(); // The replica has stored that it is past the first rows.
+  auto log = fs::path{uut.at("state/log/app/1")};
+  auto file = std::find_if(fs::directory_iterator{log}, {}, [](const auto& x) {
+    return text_of(x.path().string()).find("pear") != std::string::npos;
+  });
+  REQUIRE(file != fs::directory_iterator{});
+  auto path = file->path().string();
+  auto whole = text_of(path);
+  auto flipped = whole;
+  flipped[whole.find("pear")] ^= 1;
+  std::ofstream{path} << flipped;
+  uut.app_goes_on();
+  SUBCASE("and stops nobody who is past it") {
+    uut.verifies();
+  }
+  SUBCASE("and the file can be put back") {
+    uut.remove("replica.db");
+    uut.fails({}, "log_corrupt", ".seg: byte ", damaged);
+    uut.app_goes_on();
+    std::ofstream{path} << whole;
+    uut.verifies();
+  }
+  SUBCASE("and all can be copied again") {
+    uut.remove("replica.db");
+    uut.fails({}, "log_corrupt", ".seg: byte ", damaged);
+    uut.app_goes_on();
+    fs::rename(uut.at("state"), uut.at("kept"));
+    uut.verifies();
+  }
+}
+
 TEST_CASE("a directory that has lost its meta.db is one line") {
   auto uut = desk{};
   uut.verifies();
@@ -82,8 +120,7 @@ TEST_CASE("a directory that has lost its meta.db is one line") {
   uut.remove("state/meta.db");
   auto before = uut.contents("state");
   uut.fails({}, "log_corrupt", "state: has a log, and meta.db is missing",
-            "Keep the files for inspection, then start with an empty"
-            " directory.");
+            damaged);
   CHECK(uut.contents("state") == before);
   fs::rename(uut.at("state"), uut.at("kept"));
   uut.app_goes_on();
