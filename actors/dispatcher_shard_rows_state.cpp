@@ -4,14 +4,11 @@
 #include "actors/dispatcher_shard_state.hpp"
 #include "messages/block_ranges.hpp"
 
-/// DISPATCHER_SHARD's rows: from new blocks and from scans, within the
-/// credit, with DDL in its place.
+/// DISPATCHER_SHARD's rows: packed within the credit, with DDL in its place,
+/// and who is behind.
 namespace sluice {
 
 namespace {
-
-constexpr std::size_t scan_entries_max = 128;
-constexpr std::uint64_t scan_bytes_min = 64 << 10;
 
 // The runs of one table in a block stand together.
 std::pair<std::size_t, std::size_t> runs_of(const row_block& block,
@@ -293,160 +290,6 @@ void dispatcher_shard_state::send_watermark() {
   joined_now_.clear();
   down_.promised(promise);
   out_.emplace_back(std::move(message));
-}
-
-// -- scans --------------------------------------------------------------------
-
-void dispatcher_shard_state::want_scan(slot stream) {
-  if (std::exchange(at(stream).scanning, true))
-    return;
-  wanted_.push_back(stream);
-}
-
-void dispatcher_shard_state::pump_scans() {
-  if (scan_outstanding_ || !store_ || !down_.open() || wanted_.empty())
-    return;
-  auto request = scan_request{scan_.next(), store_, last_, {}};
-  auto left = std::map<feed_id, std::int64_t>{};
-  auto each = std::min(
-    options_.scan_bytes_per_dispatcher,
-    std::max(options_.scan_bytes_per_request / wanted_.size(), scan_bytes_min));
-  for (auto n = wanted_.size();
-       n > 0 && request.entries.size() < scan_entries_max; --n) {
-    auto stream = wanted_.front();
-    wanted_.pop_front();
-    auto& dispatcher = at(stream);
-    if (!dispatcher.streaming() || dispatcher.joined) {
-      dispatcher.scanning = false;
-      continue;
-    }
-    auto feed = dispatcher.who().feed;
-    auto& credit =
-      left.try_emplace(feed, down_.credit.allowed(feed)).first->second;
-    if (credit <= 0) { // waits for credit, keeps its place among the waiting
-      wanted_.push_back(stream);
-      continue;
-    }
-    auto bytes = std::min(each, static_cast<std::uint64_t>(credit));
-    credit -= static_cast<std::int64_t>(bytes);
-    request.entries.push_back({dispatcher.who().id, dispatcher.stream_epoch(),
-                               stream, dispatcher.who().table,
-                               dispatcher.cursor(), dispatcher.checkpoint(),
-                               bytes, feed});
-  }
-  if (request.entries.empty())
-    return;
-  scan_ = request.scan;
-  scan_outstanding_ = true;
-  scan_to_ = last_;
-  scan_resolved_ = resolved();
-  out_.emplace_back(std::move(request));
-}
-
-void dispatcher_shard_state::wait_for(slot stream, sent what) {
-  if (what == sent::no_schema) {
-    retry_scans_.push_back(stream);
-  } else if (!std::exchange(at(stream).scanning, true)) {
-    starved_.push_back(stream);
-  }
-}
-
-void dispatcher_shard_state::wake_starved() {
-  wanted_.insert(wanted_.end(), starved_.begin(), starved_.end());
-  starved_.clear();
-}
-
-void dispatcher_shard_state::take_scan_result(const scan_result& x) {
-  auto stream = x.asked.stream;
-  auto* dispatcher = current(x.asked.registration, stream);
-  if (dispatcher == nullptr
-      || dispatcher->stream_epoch() != x.asked.stream_epoch)
-    return; // an old epoch: nothing of it counts
-  dispatcher->scanning = false;
-  if (x.failure == errc::out_of_range) {
-    refuse(stream, {errc::lost_by_retention, ""}, x.asked.after.commit_ts,
-           x.lower);
-    return;
-  }
-  if (x.failure == errc::log_corrupt) {
-    if (pass_damage(stream, x))
-      want_scan(stream);
-    else
-      refuse(stream, {x.failure, x.detail}, x.asked.after.commit_ts, {});
-    return;
-  }
-  if (x.failure != errc::none) {
-    retry_scans_.push_back(stream);
-    return;
-  }
-  for (const auto& rows : x.rows) {
-    auto what = dispatcher->has_all_tables()
-                  ? deliver_all_tables(stream, rows.block)
-                  : deliver_run(stream, rows.block, rows.first, rows.count);
-    if (what != sent::all) {
-      wait_for(stream, what);
-      return;
-    }
-  }
-  if (x.complete_to < scan_to_)
-    want_scan(stream); // cut by the byte limit
-  else
-    complete_scan(stream, x.complete_to);
-}
-
-// Damaged is a block of which the log knows that none of its rows is wanted:
-// nothing is missed. DDL may change what is wanted, so it stays in its place.
-bool dispatcher_shard_state::pass_damage(slot stream, const scan_result& x) {
-  auto wants = [&](table_id table) {
-    return at(stream).version_of(table) != schema_version{};
-  };
-  if (!at(stream).has_all_tables() || x.damaged_tables.empty())
-    return false;
-  for (;;) {
-    if (std::any_of(x.damaged_tables.begin(), x.damaged_tables.end(), wants))
-      return false;
-    const auto* ddl = at(stream).next_ddl();
-    if (ddl == nullptr || row_cursor::end_of(ddl->ts) >= x.damaged_to)
-      break;
-    at(stream).skip_to(row_cursor::end_of(ddl->ts));
-    send_ddl(stream);
-  }
-  at(stream).skip_to(x.damaged_to);
-  return true;
-}
-
-void dispatcher_shard_state::complete_scan(slot stream,
-                                           block_index complete_to) {
-  auto& dispatcher = at(stream);
-  // Every row <= scan_resolved_ is sent, so DDL up to there is due.
-  send_due_ddl(stream, scan_resolved_);
-  auto news = dispatcher.complete(scan_resolved_);
-  // A cut that joining tore has the news; a promise would end it.
-  if (!join(stream, complete_to) && news && !dispatcher.torn())
-    parcels_[dispatcher.who().feed].items.push_back(
-      dispatcher.send_promise(stream));
-}
-
-bool dispatcher_shard_state::join(slot stream, block_index complete_to) {
-  auto& dispatcher = at(stream);
-  auto first = window_.empty() ? last_.next() : window_.front().index;
-  if (complete_to.next() < first) {
-    want_scan(stream); // the window has moved on
-    return false;
-  }
-  for (const auto& x : window_) {
-    if (x.index <= complete_to)
-      continue;
-    if (auto what = deliver_own(stream, x.block); what != sent::all) {
-      wait_for(stream, what);
-      return false;
-    }
-  }
-  dispatcher.joined = true;
-  if (dispatcher.next_ddl() != nullptr)
-    with_ddl_.insert(stream);
-  joined_now_.insert(stream);
-  return true;
 }
 
 } // namespace sluice

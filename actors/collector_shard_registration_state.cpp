@@ -1,0 +1,207 @@
+#include <algorithm>
+#include <utility>
+
+#include "actors/collector_shard_state.hpp"
+
+/// How streams of a collector shard come into being, start anew and end.
+namespace sluice {
+
+// -- from COLLECTOR -----------------------------------------------------------
+
+collector_shard_state::effects
+collector_shard_state::on_subscribe(const subscribe_feed& x) {
+  auto [i, added] = feeds_.try_emplace(x.feed.id);
+  if (added) {
+    i->second.record = x.feed;
+    i->second.counts.feed = x.feed.id;
+    out_.emplace_back(to_sink{x.feed.id, open_sink{x.feed}});
+  }
+  return take();
+}
+
+collector_shard_state::effects
+collector_shard_state::on_tables(const add_tables& x, time now) {
+  auto i = feeds_.find(x.feed);
+  if (i == feeds_.end())
+    return {};
+  auto& of = i->second;
+  for (const auto& table : x.tables) {
+    // Its start is the target's position, so the sink must be open first.
+    // Until the stream is there no low watermark is asked for.
+    if (of.phase == sink_phase::open)
+      add_table(of, table, now);
+    else
+      of.waiting.push_back(table);
+  }
+  return take();
+}
+
+void collector_shard_state::add_table(feed_entry& to, const table_info& table,
+                                      time now) {
+  // One stream has them all, also those that come later.
+  auto whole = table_info{all_tables, "all tables", table.partition, {}};
+  const auto& of_stream = to.record.rules.order == feed_order::transaction
+                            ? whole
+                            : table;
+  if (!to.streams.contains(of_stream.table))
+    add_stream(to, of_stream, now);
+}
+
+collector_shard_state::effects
+collector_shard_state::on_unsubscribe(const unsubscribe_feed& x) {
+  auto i = feeds_.find(x.feed);
+  if (i == feeds_.end())
+    return {};
+  stop_feed(i->second, {});
+  feeds_.erase(i);
+  return take();
+}
+
+void collector_shard_state::add_stream(feed_entry& to, const table_info& table,
+                                       time now) {
+  auto stored = to.position_of(table.table);
+  auto start = std::max({stored.checkpoint, to.low_stored, table.created});
+  auto number = static_cast<index>(entries_.size());
+  auto who = registration{registration_numbers_.next(),
+                          dispatcher_numbers_.next(), to.record.id, table.table,
+                          start};
+  entries_.push_back({stream_state{who, stored.cursor},
+                      progress_state{stored, start},
+                      table,
+                      {},
+                      {},
+                      false});
+  registrations_.emplace(who.id, number);
+  to.streams.emplace(table.table, number);
+  to.busy.insert(number);
+  auto [i, added] = channels_.try_emplace(table.partition);
+  if (added) {
+    auto id = channel_numbers_.next();
+    i->second.up = {id, table.partition, options_.credit_bytes};
+    out_.emplace_back(open_channel{id, table.partition});
+  }
+  if (i->second.up.credit.add(to.record.id))
+    share_credit();
+  entries_[number].answer_wait = options_.answer_min;
+  send_register(entries_[number], now);
+}
+
+void collector_shard_state::send_register(stream_entry& x, time now) {
+  auto& on = channel_of(x);
+  auto number = registrations_.at(x.stream.who().id);
+  unanswered_[number] = now + x.answer_wait;
+  x.answer_wait = std::min(x.answer_wait * 2, options_.answer_max);
+  // Streams that start in one step share a message.
+  auto* message = out_.empty()
+                    ? nullptr
+                    : std::get_if<register_dispatchers>(&out_.back());
+  if (message == nullptr || message->channel != on.up.channel())
+    message = &std::get<register_dispatchers>(out_.emplace_back(
+      register_dispatchers{on.up.channel(), on.up.partition(), {}, {}}));
+  message->entries.push_back(x.stream.who());
+  if (x.stream.has_all_tables()) {
+    const auto& feed = feed_of(x).record;
+    message->spans.push_back({feed.id, feed.rules});
+  }
+}
+
+void collector_shard_state::register_anew(stream_entry& x, timestamp start,
+                                          time now) {
+  auto old = x.stream.who().id;
+  auto number = registrations_.at(old);
+  auto& on = channel_of(x);
+  out_.emplace_back(
+    remove_dispatchers{on.up.channel(), on.up.partition(), {old}});
+  registrations_.erase(old);
+  auto id = registration_numbers_.next();
+  registrations_.emplace(id, number);
+  x.stream.renew(id, start, x.progress.stored().cursor);
+  x.progress = progress_state{x.progress.stored(), start};
+  feed_of(x).busy.insert(number);
+  x.answer_wait = options_.answer_min;
+  send_register(x, now);
+}
+
+// -- from DISPATCHER_SHARD: registration --------------------------------------
+
+collector_shard_state::effects collector_shard_state::on_ready(const ready& x,
+                                                               time now) {
+  auto* found = entry_of(x.registration);
+  if (found == nullptr || channel_of(*found).up.channel() != x.channel)
+    return {};
+  auto& on = channel_of(*found);
+  on.shard_known = true;
+  if (on.slots.size() <= x.stream.value)
+    on.slots.resize(x.stream.value + 1, UINT32_MAX);
+  on.slots[x.stream.value] = registrations_.at(x.registration);
+  auto waiting = !found->stream.ready()
+                 || found->stream.handshake_outstanding();
+  found->stream.on_ready(x.stream);
+  send_credit(on);
+  if (waiting) {
+    found->answer_wait = options_.answer_min;
+    reset(*found, now);
+  }
+  return take();
+}
+
+collector_shard_state::effects
+collector_shard_state::on_refused(const refused& x, time now) {
+  auto* found = entry_of(x.registration);
+  if (found == nullptr)
+    return {};
+  if (x.reason == errc::stopped) // its broker comes back
+    return take();
+  auto& of = feed_of(*found);
+  if (x.reason == errc::table_deleted) { // it has no more rows; others have
+    of.streams.erase(found->table.table);
+    drop_stream(of, registrations_.at(x.registration));
+    return take();
+  }
+  auto detail = "feed \"" + of.record.name + "\", table " + found->table.name
+                + ": asked for rows after " + std::to_string(x.asked.value)
+                + ", "
+                + (x.reason == errc::lost_by_retention
+                     ? "the log begins after " + std::to_string(x.lower.value)
+                     : x.detail);
+  stop_feed(of, {x.reason, std::move(detail)});
+  (void) now;
+  return take();
+}
+
+collector_shard_state::effects
+collector_shard_state::on_unknown(const unknown_registration& x, time now) {
+  auto* found = entry_of(x.registration);
+  if (found == nullptr || channel_of(*found).up.channel() != x.channel)
+    return {};
+  auto start = std::max(found->progress.durable(feed_of(*found).low_stored),
+                        found->stream.who().start_ts);
+  register_anew(*found, start, now);
+  return take();
+}
+
+void collector_shard_state::reset(stream_entry& x, time now) {
+  auto number = registrations_.at(x.stream.who().id);
+  unanswered_[number] = now + x.answer_wait;
+  x.answer_wait = std::min(x.answer_wait * 2, options_.answer_max);
+  auto& of = feed_of(x);
+  auto reset_ts = x.progress.report(
+    of.low_stored, x.stream.accepted_to(channel_of(x).up.resolved()));
+  auto request = x.stream.restart(reset_ts);
+  of.busy.insert(number);
+  if (of.phase != sink_phase::open) { // it is reset once the sink is back
+    unanswered_.erase(number);
+    return;
+  }
+  ++of.counts.resets;
+  auto& on = channel_of(x);
+  if (!out_.empty())
+    if (auto* last = std::get_if<reset_streams>(&out_.back());
+        last != nullptr && last->channel == on.up.channel()) {
+      last->entries.push_back(request);
+      return;
+    }
+  out_.emplace_back(reset_streams{on.up.channel(), {request}});
+}
+
+} // namespace sluice
