@@ -62,9 +62,7 @@ event_store_state::on_abandoned(const error& failure, const log_position& log,
   auto out = effects{};
   advance(out);
   // No row stands between the last end mark and the promise.
-  auto from = log.appended_to;
-  if (resolved_)
-    from = std::max(from, row_cursor::end_of(resolved_));
+  auto from = raised_to(log.appended_to, resolved_);
   out.push_back(source_attached{options_.partition, from, resolved_});
   schedule(out, now);
   return out;

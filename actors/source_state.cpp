@@ -120,8 +120,7 @@ source_state::on_attached(const source_attached& message) {
       return {};
     resume = std::min(resume, *x.appended_to);
   }
-  if (noted_)
-    resume = std::max(resume, row_cursor::end_of(noted_));
+  resume = raised_to(resume, noted_);
   return {call_open{resume}};
 }
 

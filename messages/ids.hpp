@@ -180,6 +180,14 @@ struct row_cursor {
   auto fields() { return std::tie(commit_ts, start_ts, position); }
 };
 
+/// `x`, or the end of `ts` where that is a later ts. A promise about the ts of
+/// a last row leaves the row's own cursor, because a source sees by it whether
+/// its history is still the one that was read.
+[[nodiscard]] constexpr row_cursor raised_to(row_cursor x,
+                                             timestamp ts) noexcept {
+  return ts > x.commit_ts ? row_cursor::end_of(ts) : x;
+}
+
 /// Issues unique numbers of one origin.
 template <class Number>
 class number_source {

@@ -91,7 +91,7 @@ public:
   /// The last block up to which every transaction is complete.
   [[nodiscard]] virtual block_index last_closed() const = 0;
   /// Cursor at the last end mark, or the end of the resolved ts stored with
-  /// the last closed block, whichever is higher. A source resumes after it.
+  /// the last closed block if that ts is higher. A source resumes after it.
   [[nodiscard]] virtual row_cursor appended_to() const = 0;
   /// Highest resolved ts stored with a closed block.
   [[nodiscard]] virtual timestamp resolved() const = 0;

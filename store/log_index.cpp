@@ -178,9 +178,7 @@ block_index log_index::last() const noexcept {
 }
 
 row_cursor log_index::appended_to() const noexcept {
-  if (!state_.resolved)
-    return state_.complete_to;
-  return std::max(state_.complete_to, row_cursor::end_of(state_.resolved));
+  return raised_to(state_.complete_to, state_.resolved);
 }
 
 scan_plan log_index::plan_scan(table_id table, row_cursor after, block_index to,

@@ -103,6 +103,26 @@ TEST_CASE("a source that lost its last commits and went on is one line") {
   uut.verifies();
 }
 
+TEST_CASE("a source that went on differently after a kill is one line") {
+  auto uut = desk{};
+  uut.verifies();
+  uut.sql("app.db", "VACUUM INTO '" + uut.at("backup.db") + "'");
+  auto run = uut.start({.once = false});
+  uut.app_goes_on();
+  desk::wait_until(*run, [&] { return uut.replicated() == 5; });
+  run->signal(SIGKILL); // Before it has noted anything about its source.
+  run->wait();
+  uut.remove("app.db");
+  fs::rename(uut.at("backup.db"), uut.at("app.db"));
+  uut.sql("app.db", "PRAGMA journal_mode = WAL");
+  uut.app_goes_on();
+  uut.app_goes_on();
+  uut.fails({}, "source_rolled_back", "app.db: position 5 was given out twice",
+            copy_again_remedy);
+  uut.app_goes_on();
+  uut.verifies({.more = {"--copy-again"}});
+}
+
 TEST_CASE("a source that another program has taken over is one line") {
   auto uut = desk{};
   uut.verifies();

@@ -139,7 +139,7 @@ TEST_CASE("open rows that are lost are sent again, and are no gap") {
   }
   auto log = open_segments(directory.path());
   CHECK(log->last() == block_index{1});
-  CHECK(log->appended_to() == row_cursor::end_of({10}));
+  CHECK(log->appended_to() == cursor(10));
   put(*log, {{1, 20}, {1, 21}});
   CHECK(scan(*log, 1) == numbers{10, 20, 21});
 }

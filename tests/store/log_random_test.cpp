@@ -25,8 +25,9 @@ struct model {
   row_cursor complete_to;
 
   [[nodiscard]] row_cursor appended_to() const {
-    auto end = resolved == 0 ? row_cursor{} : row_cursor::end_of({resolved});
-    return std::max(complete_to, end);
+    return resolved > complete_to.commit_ts.value
+             ? row_cursor::end_of({resolved})
+             : complete_to;
   }
   static row_cursor of(const row& x) { return cursor(x.ts, x.position); }
 
