@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <array>
+
 #include "tests/scenarios/whole_path.hpp"
 #include "tests/support/mailbox_bytes.hpp"
 
