@@ -15,28 +15,9 @@
 #include "actors/collector_shard_state.hpp"
 #include "actors/dispatcher_shard_state.hpp"
 #include "naive_model.hpp"
+#include "tests/support/dice.hpp"
 
 namespace sluice::test {
-
-/// Portable random numbers: the same on every machine.
-class dice {
-public:
-  explicit dice(std::uint64_t seed) : state_{seed} {
-    // nop
-  }
-  /// Uniform in [0, n).
-  std::uint64_t roll(std::uint64_t n) {
-    state_ += 0x9E3779B97F4A7C15ULL;
-    auto x = state_;
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
-    return (x ^ (x >> 31)) % n;
-  }
-  bool percent(std::uint64_t p) { return roll(100) < p; }
-
-private:
-  std::uint64_t state_;
-};
 
 /// Encodes one row: table `table`, cursor (commit, start, position).
 inline void add_row(row_block_builder& to, std::uint64_t table,
