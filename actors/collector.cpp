@@ -63,11 +63,19 @@ void watch(pointer self, const schema_store_actor& store) {
   run(self, self->state.core.on_watch_tables(*number));
 }
 
+// Only a store that is watched has a reason to speak of tables.
+std::optional<schema_store_number> watched(pointer self) {
+  return number_of<schema_store_number>(self->state.stores,
+                                        self->current_sender());
+}
+
+void known(pointer self, const known_tables& x) {
+  if (auto store = watched(self))
+    run(self, self->state.core.on_known_tables(*store, x));
+}
+
 void declared(pointer self, const table_declared& x) {
-  // Only a store that is watched has a reason to say this.
-  auto store = number_of<schema_store_number>(self->state.stores,
-                                              self->current_sender());
-  if (store)
+  if (auto store = watched(self))
     run(self, self->state.core.on_table_declared(*store, x));
 }
 
@@ -107,6 +115,7 @@ collector_actor::behavior_type collector(pointer self) {
       begin(self, x, sink);
     },
     [=](const unsubscribe_feed& x) { end(self, x); },
+    [=](const known_tables& x) { known(self, x); },
     [=](const table_declared& x) { declared(self, x); },
     [=](const table_noted& x) { noted(self, x); },
     [=](const feed_status_query& x) { return status_of(self, x); },

@@ -43,20 +43,31 @@ collector_state::on_unsubscribe_feed(const unsubscribe_feed& x) {
 }
 
 collector_state::effects
-collector_state::on_table_declared(schema_store_number store,
-                                   const table_declared& x) {
+collector_state::on_known_tables(schema_store_number store,
+                                 const known_tables& x) {
   auto out = effects{};
-  auto [entry, added] = tables_.try_emplace(x.info.table);
-  if (added || entry->second.info != x.info) {
-    entry->second.info = x.info;
-    for (const auto& [id, feed] : feeds_)
-      if (feed.shard && feed.feed.rules.matches(x.info.name))
-        extend(feed, {x.info}, out);
+  auto news = std::vector<table_info>{};
+  for (const auto& info : x.tables) {
+    auto [entry, added] = tables_.try_emplace(info.table);
+    if (added || entry->second.info != info)
+      news.push_back(info);
+    entry->second.info = info;
   }
-  if (entry->second.missing.empty())
-    out.emplace_back(acknowledge_table{store, {x.info.table}});
-  else
-    entry->second.waiting.insert(store);
+  for (const auto& [id, feed] : feeds_) {
+    auto wanted = std::vector<table_info>{};
+    for (const auto& info : news)
+      if (feed.shard && feed.feed.rules.matches(info.name))
+        wanted.push_back(info);
+    if (!wanted.empty())
+      extend(feed, std::move(wanted), out);
+  }
+  for (const auto& info : x.tables) {
+    auto& table = tables_.at(info.table);
+    if (table.missing.empty())
+      out.emplace_back(acknowledge_table{store, {info.table}});
+    else
+      table.waiting.insert(store);
+  }
   return out;
 }
 

@@ -21,7 +21,9 @@ struct perform {
     self->send(self->state.shards[x.shard], std::move(x.message));
   }
   void operator()(to_collector& x) const {
-    self->send(self->state.collectors[x.collector], std::move(x.message));
+    const auto& to = self->state.collectors[x.collector];
+    std::visit([&](auto& message) { self->send(to, std::move(message)); },
+               x.message);
   }
   void operator()(to_source& x) const {
     self->send(self->state.sources[x.source], x.message);

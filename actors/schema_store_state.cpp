@@ -49,7 +49,7 @@ schema_store_state::effects schema_store_state::on_declare(
     table.partition = message.partition;
     table.unnoted = collectors_;
     for (auto collector : collectors_)
-      out.push_back(to_collector{collector, {info(table)}});
+      out.push_back(to_collector{collector, table_declared{info(table)}});
   }
   table.declarers.push_back({source, event.schema.version});
   declare_if_noted(id, table, out);
@@ -92,14 +92,16 @@ table_info schema_store_state::info(const table_entry& table) {
 schema_store_state::effects
 schema_store_state::on_watch_tables(std::size_t collector) {
   collectors_.insert(collector);
-  auto out = effects{};
+  auto all = known_tables{};
   for (auto& [id, table] : tables_) {
     // Also those of the history that the source declares no more: a feed may
     // not have all their rows yet.
-    out.push_back(to_collector{collector, {info(table)}});
+    all.tables.push_back(info(table));
     table.unnoted.insert(collector);
   }
-  return out;
+  if (all.tables.empty())
+    return {};
+  return {to_collector{collector, std::move(all)}};
 }
 
 schema_store_state::effects

@@ -22,7 +22,7 @@ struct to_shard {
 };
 struct to_collector {
   std::size_t collector = 0;
-  table_declared message;
+  std::variant<known_tables, table_declared> message;
 };
 struct to_source {
   std::size_t source = 0;

@@ -88,6 +88,16 @@ struct table_declared {
   auto fields() { return std::tie(info); }
 };
 
+/// SCHEMA_STORE -> COLLECTOR: all tables there are, as the answer to
+/// watch_tables; acknowledged as table_declared is. In one message: a feed that
+/// knew some of them would store a low watermark that speaks for all.
+struct known_tables {
+  std::vector<table_info> tables;
+
+  friend bool operator==(const known_tables&, const known_tables&) = default;
+  auto fields() { return std::tie(tables); }
+};
+
 struct table_noted {
   table_id table;
 

@@ -97,7 +97,7 @@ using schema_store_actor = caf::typed_actor<
   // From DISPATCHER_SHARD: answered by schema_resolved, then by every
   // ddl_notice and schema_resolved.
   caf::reacts_to<watch_schemas>,
-  // From COLLECTOR: answered by a table_declared per table, now and later.
+  // From COLLECTOR: answered by known_tables, later by a table_declared each.
   caf::reacts_to<watch_tables>,
   // From COLLECTOR: it holds that table's feeds back.
   caf::reacts_to<table_noted>,
@@ -197,9 +197,9 @@ using collector_actor = caf::typed_actor<
   caf::reacts_to<subscribe_feed, sink_actor>,
   // From SERVICE.
   caf::reacts_to<unsubscribe_feed>,
-  // From SCHEMA_STORE. Answered by table_noted once every feed that wants the
-  // table holds it back.
-  caf::reacts_to<table_declared>,
+  // From SCHEMA_STORE. Answered by table_noted per table, once every feed that
+  // wants it holds it back.
+  caf::reacts_to<known_tables>, caf::reacts_to<table_declared>,
   // From COLLECTOR_SHARD: it does.
   caf::reacts_to<table_noted>,
   // From anybody: passed on to the feed's shard.

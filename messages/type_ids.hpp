@@ -119,6 +119,7 @@ CAF_ADD_TYPE_ID(sluice, (sluice::note_lost))
 CAF_ADD_TYPE_ID(sluice, (sluice::lost_noted))
 CAF_ADD_TYPE_ID(sluice, (sluice::feed_span))
 CAF_ADD_TYPE_ID(sluice, (sluice::feed_grant))
+CAF_ADD_TYPE_ID(sluice, (sluice::known_tables))
 
 CAF_END_TYPE_ID_BLOCK(sluice)
 

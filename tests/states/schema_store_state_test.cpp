@@ -52,7 +52,8 @@ TEST_CASE("a new table is declared once every collector has noted it") {
   CHECK(only<to_source>(out).empty());
   auto told = only<to_collector>(out);
   REQUIRE(told.size() == 2);
-  CHECK(told[0].message.info == table_info{{7}, "t7", {2}, {10}});
+  CHECK(std::get<table_declared>(told[0].message).info
+        == table_info{{7}, "t7", {2}, {10}});
   CHECK(uut.on_table_noted(0, {7}).empty());
   CHECK(uut.on_table_noted(0, {7}).empty());
   CHECK(only<to_source>(uut.on_table_noted(1, {7})).size() == 1);
@@ -112,11 +113,13 @@ TEST_CASE("tables of earlier runs are announced at once and when declared") {
   // Their source may declare them no more, and a feed still lack rows.
   auto early = only<to_collector>(uut.on_watch_tables(0));
   REQUIRE(early.size() == 1);
-  CHECK(early[0].message.info.partition == partition_id{1});
+  CHECK(std::get<known_tables>(early[0].message).tables.at(0).partition
+        == partition_id{1});
   auto out = uut.on_declare(3, {ddl(7, 2, 20), {1}});
   auto told = only<to_collector>(out);
   REQUIRE(told.size() == 1);
-  CHECK(told[0].message.info.created == timestamp{10});
+  CHECK(std::get<table_declared>(told[0].message).info.created
+        == timestamp{10});
   CHECK(only<to_source>(uut.on_table_noted(0, {7})).size() == 1);
   CHECK(only<to_collector>(uut.on_watch_tables(1)).size() == 1);
 }
