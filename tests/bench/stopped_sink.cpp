@@ -195,7 +195,6 @@ private:
       std::this_thread::sleep_for(milliseconds{50});
       source = need(service_.source());
     }
-    rows_ = source.rows;
     return service_.stop(std::chrono::seconds{30}).empty();
   }
 
@@ -240,7 +239,6 @@ private:
   scratch place_;
   std::deque<consumer> consumers_; // callbacks refer to them
   service service_ = open(place_);
-  std::uint64_t rows_ = 0;
 };
 
 } // namespace

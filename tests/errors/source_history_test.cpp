@@ -12,6 +12,16 @@ constexpr auto replaced_remedy =
   "Put the old one back, or start once with copy_again (--copy-again): all"
   " tables are copied anew.";
 
+void back_up(const desk& x) {
+  x.sql("app.db", "VACUUM INTO '" + x.at("backup.db") + "'");
+}
+
+void restore_backup(const desk& x) {
+  x.remove("app.db");
+  fs::rename(x.at("backup.db"), x.at("app.db"));
+  x.sql("app.db", "PRAGMA journal_mode = WAL");
+}
+
 } // namespace
 
 TEST_CASE("a source that is another database now is one line") {
@@ -69,12 +79,10 @@ TEST_CASE("a source whose outbox was removed is one line") {
 TEST_CASE("a source that is a restored backup is one line") {
   auto uut = desk{};
   uut.verifies();
-  uut.sql("app.db", "VACUUM INTO '" + uut.at("backup.db") + "'");
+  back_up(uut);
   uut.app_goes_on();
   uut.verifies();
-  uut.remove("app.db");
-  fs::rename(uut.at("backup.db"), uut.at("app.db"));
-  uut.sql("app.db", "PRAGMA journal_mode = WAL");
+  restore_backup(uut);
   uut.fails({}, "source_rolled_back",
             "app.db: its outbox ends at 2, before position 5",
             copy_again_remedy);
@@ -87,12 +95,10 @@ TEST_CASE("a source that is a restored backup is one line") {
 TEST_CASE("a source that lost its last commits and went on is one line") {
   auto uut = desk{};
   uut.verifies();
-  uut.sql("app.db", "VACUUM INTO '" + uut.at("backup.db") + "'");
+  back_up(uut);
   uut.app_goes_on();
   uut.verifies();
-  uut.remove("app.db");
-  fs::rename(uut.at("backup.db"), uut.at("app.db"));
-  uut.sql("app.db", "PRAGMA journal_mode = WAL");
+  restore_backup(uut);
   uut.app_goes_on();
   uut.app_goes_on();
   uut.fails({}, "source_rolled_back", "app.db: position 5 was given out twice",
@@ -106,15 +112,13 @@ TEST_CASE("a source that lost its last commits and went on is one line") {
 TEST_CASE("a source that went on differently after a kill is one line") {
   auto uut = desk{};
   uut.verifies();
-  uut.sql("app.db", "VACUUM INTO '" + uut.at("backup.db") + "'");
+  back_up(uut);
   auto run = uut.start({.once = false});
   uut.app_goes_on();
   desk::wait_until(*run, [&] { return uut.replicated() == 5; });
   run->signal(SIGKILL); // Before it has noted anything about its source.
   run->wait();
-  uut.remove("app.db");
-  fs::rename(uut.at("backup.db"), uut.at("app.db"));
-  uut.sql("app.db", "PRAGMA journal_mode = WAL");
+  restore_backup(uut);
   uut.app_goes_on();
   uut.app_goes_on();
   uut.fails({}, "source_rolled_back", "app.db: position 5 was given out twice",

@@ -53,7 +53,6 @@ public:
     auto found = durable_.rows.find(table);
     return found == durable_.rows.end() ? 0 : found->second;
   }
-  [[nodiscard]] std::uint64_t opened() const { return writer_.value; }
 
 private:
   [[nodiscard]] bool fails();
