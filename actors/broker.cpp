@@ -36,7 +36,6 @@ broker(broker_actor::stateful_pointer<broker_data> self) {
                                           self->state.shards.size());
       self->state.shards.push_back(shard);
     },
-    [=](const open_channel& message) { pass_on(self, message); },
     [=](const register_dispatchers& message) {
       if (!pass_on(self, message))
         refuse(self, message);

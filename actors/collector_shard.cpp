@@ -14,7 +14,6 @@ using pointer = collector_shard_actor::stateful_pointer<collector_shard_data>;
 struct perform {
   pointer self;
 
-  void operator()(open_channel& x) const { self->send(self->state.broker, x); }
   void operator()(register_dispatchers& x) const {
     self->send(self->state.broker, std::move(x));
   }
@@ -78,6 +77,26 @@ void forget_sink(pointer self, feed_id feed) {
   self->state.sinks.erase(i);
 }
 
+/// Who answers on a channel; its end is the end of the channel.
+void note_shard(pointer self, channel_id channel) {
+  auto from = self->current_sender();
+  auto shard = caf::actor_cast<dispatcher_shard_actor>(from);
+  auto [i, added] = self->state.shards.try_emplace(channel, shard);
+  if (added)
+    self->monitor(shard);
+}
+
+/// The channels that ended with it.
+std::vector<channel_id> forget_shard(pointer self, const caf::actor_addr& who) {
+  auto result = std::vector<channel_id>{};
+  for (const auto& [channel, shard] : self->state.shards)
+    if (shard == who)
+      result.push_back(channel);
+  for (auto channel : result)
+    self->state.shards.erase(channel);
+  return result;
+}
+
 /// Nobody starts a sink again, so its feed stops, and says why.
 sink_failed ended() {
   return {{}, {errc::stopped, "the sink's actor has ended"}, true};
@@ -98,6 +117,8 @@ collector_shard(pointer self, collector_shard_options options,
     auto i = self->state.feed_of_sink.find(x.source);
     if (i != self->state.feed_of_sink.end())
       done(self->state.core.on_sink_failed(i->second, ended(), now(self)));
+    for (auto channel : forget_shard(self, x.source))
+      done(self->state.core.on_channel_lost(channel, now(self)));
   });
   return {
     [=](const subscribe_feed& x, const sink_actor& sink) {
@@ -115,9 +136,7 @@ collector_shard(pointer self, collector_shard_options options,
       forget_sink(self, x.feed);
     },
     [=](const ready& x) {
-      auto from = self->current_sender();
-      self->state.shards[x.channel] = caf::actor_cast<dispatcher_shard_actor>(
-        from);
+      note_shard(self, x.channel);
       done(self->state.core.on_ready(x, now(self)));
     },
     [=](const refused& x) { done(self->state.core.on_refused(x, now(self))); },

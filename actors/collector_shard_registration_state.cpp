@@ -78,7 +78,6 @@ void collector_shard_state::add_stream(feed_entry& to, const table_info& table,
   if (added) {
     auto id = channel_numbers_.next();
     i->second.up = {id, table.partition, options_.credit_bytes};
-    out_.emplace_back(open_channel{id, table.partition});
   }
   if (i->second.up.credit.add(to.record.id))
     share_credit();
@@ -107,29 +106,58 @@ void collector_shard_state::send_register(stream_entry& x, time now) {
 
 void collector_shard_state::register_anew(stream_entry& x, timestamp start,
                                           time now) {
-  auto old = x.stream.who().id;
-  auto number = registrations_.at(old);
-  auto& on = channel_of(x);
-  out_.emplace_back(
-    remove_dispatchers{on.up.channel(), on.up.partition(), {old}});
-  registrations_.erase(old);
+  send_remove(channel_of(x), {x.stream.who().id});
+  renew(x, start, now);
+}
+
+void collector_shard_state::renew(stream_entry& x, timestamp start, time now) {
+  auto number = registrations_.at(x.stream.who().id);
+  registrations_.erase(x.stream.who().id);
   auto id = registration_numbers_.next();
   registrations_.emplace(id, number);
-  x.stream.renew(id, start, x.progress.stored().cursor);
-  x.progress = progress_state{x.progress.stored(), start};
+  x.stream.renew(id, start);
+  x.progress.renew(start);
   feed_of(x).busy.insert(number);
   x.answer_wait = options_.answer_min;
   send_register(x, now);
 }
 
+void collector_shard_state::send_remove(channel_entry& on,
+                                        std::vector<registration_id> ids) {
+  on.removed_at = on.up.last_sent();
+  out_.emplace_back(
+    remove_dispatchers{on.up.channel(), on.up.partition(), std::move(ids)});
+}
+
 // -- from DISPATCHER_SHARD: registration --------------------------------------
+
+collector_shard_state::effects
+collector_shard_state::on_channel_lost(channel_id channel, time now) {
+  auto* on = channel_of(channel);
+  if (on == nullptr)
+    return {};
+  on->up.reopen(channel_numbers_.next());
+  on->slots.clear();
+  on->digest.clear();
+  on->shard_known = false;
+  on->removed_at = {};
+  for (auto& x : entries_)
+    if (!x.removed && x.table.partition == on->up.partition())
+      renew(x, start_of(x), now);
+  return take();
+}
 
 collector_shard_state::effects collector_shard_state::on_ready(const ready& x,
                                                                time now) {
-  auto* found = entry_of(x.registration);
-  if (found == nullptr || channel_of(*found).up.channel() != x.channel)
+  auto* opened = channel_of(x.channel);
+  if (opened == nullptr)
     return {};
-  auto& on = channel_of(*found);
+  auto& on = *opened;
+  auto* found = entry_of(x.registration);
+  if (found == nullptr) { // its REMOVE got lost, or came before its REGISTER
+    send_remove(on, {x.registration});
+    return take();
+  }
   on.shard_known = true;
   if (on.slots.size() <= x.stream.value)
     on.slots.resize(x.stream.value + 1, UINT32_MAX);
@@ -174,9 +202,7 @@ collector_shard_state::on_unknown(const unknown_registration& x, time now) {
   auto* found = entry_of(x.registration);
   if (found == nullptr || channel_of(*found).up.channel() != x.channel)
     return {};
-  auto start = std::max(found->progress.durable(feed_of(*found).low_stored),
-                        found->stream.who().start_ts);
-  register_anew(*found, start, now);
+  register_anew(*found, start_of(*found), now);
   return take();
 }
 

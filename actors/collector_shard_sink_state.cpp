@@ -156,8 +156,7 @@ void collector_shard_state::drop_stream(feed_entry& of, index number) {
   auto& stream = entries_[number];
   auto& on = channel_of(stream);
   auto id = stream.stream.who().id;
-  out_.emplace_back(
-    remove_dispatchers{on.up.channel(), on.up.partition(), {id}});
+  send_remove(on, {id});
   registrations_.erase(id);
   unanswered_.erase(number);
   of.busy.erase(number);

@@ -15,17 +15,16 @@ collector_shard_state::collector_shard_state(collector_shard_options options)
 
 collector_shard_state::effects
 collector_shard_state::on_handshake(const handshake& x, time now) {
-  auto* on = channel_of(x.mark);
+  auto* on = channel_of(x.mark.channel);
   if (on == nullptr || !arrived(*on, x.mark))
     return take();
-  if (auto* found = entry_of(*on, x.stream)) {
+  if (auto* found = entry_of(*on, x.mark, x.stream)) {
     auto verdict = found->stream.on_handshake(x, found->progress.latched());
     if (verdict == stream_state::verdict::accepted) {
       unanswered_.erase(registrations_.at(found->stream.who().id));
       found->answer_wait = options_.answer_min;
     } else if (verdict == stream_state::verdict::gap) {
-      register_anew(*found, found->progress.durable(feed_of(*found).low_stored),
-                    now);
+      register_anew(*found, start_of(*found), now);
     }
   }
   return take();
@@ -33,7 +32,7 @@ collector_shard_state::on_handshake(const handshake& x, time now) {
 
 collector_shard_state::effects
 collector_shard_state::on_delivery(const delivery& x, time now) {
-  auto* on = channel_of(x.mark);
+  auto* on = channel_of(x.mark.channel);
   if (on == nullptr || !arrived(*on, x.mark))
     return take();
   auto i = feeds_.find(x.feed);
@@ -52,7 +51,7 @@ collector_shard_state::on_delivery(const delivery& x, time now) {
   auto was_torn = of.torn;
   auto written = std::vector<index>{};
   for (const auto& item : x.items)
-    take_item(of, *on, item, now, rows, written);
+    take_item(of, *on, x.mark, item, now, rows, written);
   rows.torn = of.torn;
   if (rows.items.empty() && rows.torn == was_torn) {
     on->up.credit.release(x.feed, x.charge);
@@ -67,10 +66,11 @@ collector_shard_state::on_delivery(const delivery& x, time now) {
 }
 
 void collector_shard_state::take_item(feed_entry& of, channel_entry& on,
+                                      const channel_mark& mark,
                                       const delivery_item& x, time now,
                                       write_rows& to,
                                       std::vector<index>& written) {
-  auto* found = entry_of(on, x.stream);
+  auto* found = entry_of(on, mark, x.stream);
   if (found == nullptr)
     return;
   auto complete = effective(*found);
@@ -109,28 +109,28 @@ void collector_shard_state::take_item(feed_entry& of, channel_entry& on,
 
 collector_shard_state::effects
 collector_shard_state::on_schema_change(const schema_change& x, time now) {
-  auto* on = channel_of(x.mark);
+  auto* on = channel_of(x.mark.channel);
   if (on == nullptr || !arrived(*on, x.mark))
     return take();
-  if (auto* found = entry_of(*on, x.stream))
+  if (auto* found = entry_of(*on, x.mark, x.stream))
     on_verdict(*found, found->stream.on_schema_change(x), now);
   return take();
 }
 
 collector_shard_state::effects
 collector_shard_state::on_watermark(const watermark& x, time now) {
-  auto* on = channel_of(x.mark);
+  auto* on = channel_of(x.mark.channel);
   if (on == nullptr || !arrived(*on, x.mark) || on->up.in_doubt())
     return take();
   for (const auto& ref : x.behind) {
-    if (auto* found = entry_of(*on, ref.stream)) {
+    if (auto* found = entry_of(*on, x.mark, ref.stream)) {
       found->stream.on_behind(ref.stream_epoch, on->up.resolved());
       settle(*found);
     }
   }
   on->up.on_resolved(x.resolved);
   for (const auto& ref : x.in_sync) {
-    if (auto* found = entry_of(*on, ref.stream)) {
+    if (auto* found = entry_of(*on, x.mark, ref.stream)) {
       on_verdict(*found, found->stream.on_caught_up(ref), now);
       settle(*found);
     }
@@ -140,7 +140,7 @@ collector_shard_state::on_watermark(const watermark& x, time now) {
 
 collector_shard_state::effects collector_shard_state::on_digest(const digest& x,
                                                                 time now) {
-  auto* on = channel_of(x.mark);
+  auto* on = channel_of(x.mark.channel);
   if (on == nullptr || !arrived(*on, x.mark))
     return take();
   on->digest.insert(on->digest.end(), x.entries.begin(), x.entries.end());
@@ -159,13 +159,11 @@ collector_shard_state::effects collector_shard_state::on_digest(const digest& x,
     settle(*found);
   }
   if (!strangers.empty())
-    out_.emplace_back(remove_dispatchers{on->up.channel(), on->up.partition(),
-                                         std::move(strangers)});
+    send_remove(*on, std::move(strangers));
   for (auto& found : entries_)
     if (!found.removed && found.table.partition == on->up.partition()
         && found.stream.ready() && !known.contains(found.stream.who().id))
-      register_anew(found, found.progress.durable(feed_of(found).low_stored),
-                    now);
+      register_anew(found, start_of(found), now);
   on->up.on_digest(x.mark);
   return take();
 }
@@ -173,7 +171,7 @@ collector_shard_state::effects collector_shard_state::on_digest(const digest& x,
 collector_shard_state::effects
 collector_shard_state::on_syncpoint(const syncpoint& x) {
   // Barriers come later; the message has its place in the channel's order.
-  if (auto* on = channel_of(x.mark))
+  if (auto* on = channel_of(x.mark.channel))
     (void) arrived(*on, x.mark);
   return take();
 }
@@ -196,21 +194,31 @@ void collector_shard_state::on_verdict(stream_entry& x,
 // -- look-ups -----------------------------------------------------------------
 
 collector_shard_state::channel_entry*
-collector_shard_state::channel_of(const channel_mark& mark) {
+collector_shard_state::channel_of(channel_id channel) {
   for (auto& [partition, on] : channels_)
-    if (on.up.channel() == mark.channel)
+    if (on.up.channel() == channel)
       return &on;
   return nullptr;
 }
 
 collector_shard_state::stream_entry*
-collector_shard_state::entry_of(channel_entry& of, slot stream) {
-  if (stream.value >= of.slots.size()
-      || of.slots[stream.value] >= entries_.size())
-    return nullptr;
-  auto& result = entries_[of.slots[stream.value]];
-  // A slot stands for one registration; a renewed stream has another one.
-  return result.stream.stream() == stream ? &result : nullptr;
+collector_shard_state::entry_of(channel_entry& of, const channel_mark& mark,
+                                slot stream) {
+  if (stream.value < of.slots.size()
+      && of.slots[stream.value] < entries_.size()) {
+    auto& result = entries_[of.slots[stream.value]];
+    // A slot stands for one registration; a renewed stream has another one.
+    if (result.stream.stream() == stream)
+      return &result;
+  }
+  // Still served, though what we sent after its REMOVE has arrived.
+  if (mark.acked_up > of.removed_at)
+    of.up.doubt();
+  return nullptr;
+}
+
+timestamp collector_shard_state::start_of(const stream_entry& x) {
+  return std::max(x.progress.durable(feed_of(x).low_stored), x.table.created);
 }
 
 collector_shard_state::stream_entry*

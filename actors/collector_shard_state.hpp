@@ -49,7 +49,7 @@ public:
     friend bool operator==(const to_sink&, const to_sink&) = default;
   };
   using effect =
-    std::variant<open_channel, register_dispatchers, // to BROKER
+    std::variant<register_dispatchers, // to BROKER
                  reset_streams, remove_dispatchers, heartbeat, credit,
                  digest_request, // to DISPATCHER_SHARD
                  to_sink>;
@@ -75,6 +75,9 @@ public:
   [[nodiscard]] effects on_watermark(const watermark& x, time now);
   [[nodiscard]] effects on_digest(const digest& x, time now);
   [[nodiscard]] effects on_syncpoint(const syncpoint& x);
+  /// The other end of a channel is gone, or the link to it, with everything
+  /// that was under way: its streams register anew, on another channel.
+  [[nodiscard]] effects on_channel_lost(channel_id channel, time now);
 
   // -- from SINK --------------------------------------------------------------
 
@@ -147,6 +150,7 @@ private:
     std::vector<index> slots;
     std::vector<digest_entry> digest;
     bool shard_known = false;
+    channel_seq removed_at; // last sent up when the last REMOVE went
   };
 
   [[nodiscard]] effects take();
@@ -156,19 +160,24 @@ private:
   [[nodiscard]] channel_entry& channel_of(const stream_entry& x) {
     return channels_.at(x.table.partition);
   }
-  channel_entry* channel_of(const channel_mark& mark);
-  stream_entry* entry_of(channel_entry& of, slot stream);
+  channel_entry* channel_of(channel_id channel);
+  stream_entry* entry_of(channel_entry& of, const channel_mark& mark,
+                         slot stream);
   stream_entry* entry_of(registration_id id);
 
   void add_table(feed_entry& to, const table_info& table, time now);
   void add_stream(feed_entry& to, const table_info& table, time now);
   void send_register(stream_entry& x, time now);
   void register_anew(stream_entry& x, timestamp start, time now);
+  void renew(stream_entry& x, timestamp start, time now);
+  void send_remove(channel_entry& on, std::vector<registration_id> ids);
+  [[nodiscard]] timestamp start_of(const stream_entry& x);
   void reset(stream_entry& x, time now);
   void settle(stream_entry& x);
   bool arrived(channel_entry& on, const channel_mark& mark);
   void on_verdict(stream_entry& x, stream_state::verdict verdict, time now);
-  void take_item(feed_entry& of, channel_entry& on, const delivery_item& x,
+  void take_item(feed_entry& of, channel_entry& on, const channel_mark& mark,
+                 const delivery_item& x,
                  time now, write_rows& to, std::vector<index>& written);
   void drop_batches(feed_entry& of);
   void reopen_streams(feed_entry& of, time now);

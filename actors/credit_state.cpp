@@ -48,6 +48,11 @@ std::vector<feed_total> credit_spent::sent() const {
 
 // -- credit_granted -----------------------------------------------------------
 
+void credit_granted::reopen() {
+  for (auto& [feed, account] : accounts_)
+    account = {0, account.pinned, 0};
+}
+
 void credit_granted::on_sent(const std::vector<feed_total>& sent) {
   for (const auto& x : sent) {
     auto i = accounts_.find(x.feed);

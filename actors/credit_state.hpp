@@ -47,6 +47,8 @@ public:
   /// @returns Whether it was not before.
   bool add(feed_id feed) { return accounts_.try_emplace(feed).second; }
   void remove(feed_id feed) { accounts_.erase(feed); }
+  /// A new connection counts from 0; what is pinned stays so.
+  void reopen();
   [[nodiscard]] std::size_t feeds() const { return accounts_.size(); }
   /// Of each feed. A lower one takes effect as its sink lets go of rows.
   void set_limit(std::uint64_t limit) { limit_ = limit; }

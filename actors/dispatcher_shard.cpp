@@ -45,6 +45,13 @@ std::chrono::milliseconds now(pointer self) {
     self->clock().now() - self->state.started);
 }
 
+/// Who opens a channel is answered there.
+void note_collector(pointer self, channel_id channel) {
+  if (channel > self->state.core.channel())
+    self->state.collector = caf::actor_cast<collector_shard_actor>(
+      self->current_sender());
+}
+
 } // namespace
 
 dispatcher_shard_actor::behavior_type
@@ -68,16 +75,15 @@ dispatcher_shard(pointer self, dispatcher_shard_options options,
       done(self->state.core.on_schema_resolved(x));
     },
     [=](const schema_answer& x) { done(self->state.core.on_schema_answer(x)); },
-    [=](const open_channel& x) {
-      self->state.collector = caf::actor_cast<collector_shard_actor>(
-        self->current_sender());
-      done(self->state.core.on_open_channel(x));
-    },
     [=](const register_dispatchers& x) {
+      note_collector(self, x.channel);
       done(self->state.core.on_register(x, now(self)));
     },
     [=](const reset_streams& x) { done(self->state.core.on_reset(x)); },
-    [=](const remove_dispatchers& x) { done(self->state.core.on_remove(x)); },
+    [=](const remove_dispatchers& x) {
+      note_collector(self, x.channel);
+      done(self->state.core.on_remove(x));
+    },
     [=](const heartbeat& x) { done(self->state.core.on_heartbeat(x)); },
     [=](const credit& x) { done(self->state.core.on_credit(x)); },
     [=](const digest_request& x) {

@@ -7,11 +7,11 @@ namespace sluice {
 
 // -- from COLLECTOR_SHARD -----------------------------------------------------
 
-dispatcher_shard_state::effects
-dispatcher_shard_state::on_open_channel(const open_channel& x) {
-  if (x.channel == down_.channel())
-    return {};
-  // Nothing of the old channel is valid; the collector registers again.
+// A channel that is higher than the present one takes its place: the collector
+// has started again, or the link between us was cut.
+bool dispatcher_shard_state::enter(channel_id channel) {
+  if (channel <= down_.channel())
+    return channel == down_.channel();
   dispatchers_.clear();
   slots_.clear();
   registrations_.clear();
@@ -28,13 +28,13 @@ dispatcher_shard_state::on_open_channel(const open_channel& x) {
   scan_outstanding_ = false;
   forgotten_.clear();
   heard_ = true;
-  down_ = downlink_state{x.channel};
-  return {};
+  down_ = downlink_state{channel};
+  return true;
 }
 
 dispatcher_shard_state::effects
 dispatcher_shard_state::on_register(const register_dispatchers& x, time now) {
-  if (x.channel == down_.channel()) {
+  if (enter(x.channel)) {
     for (const auto& span : x.spans)
       spans_[span.feed] = span.rules;
     for (const auto& entry : x.entries)
@@ -83,7 +83,7 @@ void dispatcher_shard_state::send_ready(slot stream) {
 
 dispatcher_shard_state::effects
 dispatcher_shard_state::on_remove(const remove_dispatchers& x) {
-  if (x.channel == down_.channel())
+  if (enter(x.channel))
     for (const auto& id : x.registrations)
       remove_one(id);
   report_floors();

@@ -56,7 +56,6 @@ public:
 
   // -- from COLLECTOR_SHARD ---------------------------------------------------
 
-  [[nodiscard]] effects on_open_channel(const open_channel& x);
   [[nodiscard]] effects on_register(const register_dispatchers& x, time now);
   [[nodiscard]] effects on_reset(const reset_streams& x);
   [[nodiscard]] effects on_remove(const remove_dispatchers& x);
@@ -84,6 +83,7 @@ public:
   /// The dispatcher's checkpoint, the feed's bulk value included.
   [[nodiscard]] timestamp checkpoint_of(registration_id id) const;
   [[nodiscard]] std::size_t size() const { return slots_.size(); }
+  [[nodiscard]] channel_id channel() const { return down_.channel(); }
 
 private:
   // A dispatcher that did not get a RESET yet.
@@ -122,6 +122,7 @@ private:
   [[nodiscard]] dispatcher_state* current(registration_id id, slot stream);
   [[nodiscard]] effects take();
 
+  bool enter(channel_id channel);
   void register_one(const registration& entry, time now);
   void remove_one(registration_id id);
   void forget(slot stream);

@@ -32,6 +32,9 @@ public:
   /// The sink lost what was not durable; it says where it stands.
   void on_sink_opened(const table_position& stored);
 
+  /// A new registration: what was reported in the one before is forgotten.
+  void renew(timestamp start) { latched_ = start; }
+
   /// All rows <= it are durable, as far as this process knows.
   [[nodiscard]] timestamp target_checkpoint(timestamp effective) const {
     return waiting_.empty() ? effective

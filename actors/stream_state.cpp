@@ -6,12 +6,11 @@
 
 namespace sluice {
 
-void stream_state::renew(registration_id id, timestamp start,
-                         row_cursor barrier) {
+void stream_state::renew(registration_id id, timestamp start) {
   auto who = who_;
   who.id = id;
   who.start_ts = start;
-  *this = stream_state{who, barrier};
+  *this = stream_state{who, barrier_};
 }
 
 reset_entry stream_state::restart(timestamp reset_ts) {

@@ -28,8 +28,9 @@ public:
 
   // -- registration and reset -------------------------------------------------
 
-  /// A new registration of the same dispatcher: everything begins anew.
-  void renew(registration_id id, timestamp start, row_cursor barrier);
+  /// A new registration of the same dispatcher: everything begins anew but
+  /// what the sink has.
+  void renew(registration_id id, timestamp start);
   void on_ready(slot stream) { slot_ = stream; }
   /// Starts the next epoch, behind, after `reset_ts`.
   [[nodiscard]] reset_entry restart(timestamp reset_ts);

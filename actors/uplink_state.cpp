@@ -1,6 +1,7 @@
 #include "actors/uplink_state.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace sluice {
 
@@ -22,6 +23,13 @@ void uplink_state::on_digest(const channel_mark& mark) {
   // A further gap behind the digest keeps the doubt.
   in_doubt_ = mark.seq != highest_;
   acked_ = std::max(acked_, mark.seq);
+}
+
+void uplink_state::reopen(channel_id channel) {
+  auto kept = std::move(credit);
+  kept.reopen();
+  *this = uplink_state{channel, partition_, 0};
+  credit = std::move(kept);
 }
 
 bool uplink_state::worth_sending(const std::vector<feed_checkpoint>& feeds,

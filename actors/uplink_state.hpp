@@ -32,6 +32,8 @@ public:
   [[nodiscard]] arrival on_mark(const channel_mark& mark);
   /// While in doubt no watermark applies, and nothing is acknowledged.
   [[nodiscard]] bool in_doubt() const { return in_doubt_; }
+  /// What the shard has of us may not be what we think.
+  void doubt() { in_doubt_ = true; }
   /// A digest above the gap came whole.
   void on_digest(const channel_mark& mark);
   void on_resolved(timestamp resolved) {
@@ -41,7 +43,12 @@ public:
   [[nodiscard]] timestamp resolved() const { return resolved_; }
   [[nodiscard]] channel_seq acknowledged() const { return acked_; }
 
+  /// Another connection begins; what is pinned stays so.
+  void reopen(channel_id channel);
+
   // -- up ---------------------------------------------------------------------
+
+  [[nodiscard]] channel_seq last_sent() const { return up_; }
 
   [[nodiscard]] channel_id channel() const { return channel_; }
   [[nodiscard]] partition_id partition() const { return partition_; }

@@ -115,9 +115,8 @@ using dispatcher_shard_actor = caf::typed_actor<
   // From SCHEMA_STORE.
   caf::reacts_to<ddl_notice>, caf::reacts_to<schema_resolved>,
   caf::reacts_to<schema_answer>,
-  // From COLLECTOR_SHARD by way of BROKER: a new connection.
-  caf::reacts_to<open_channel>,
-  // From COLLECTOR_SHARD by way of BROKER. Answered by ready or refused.
+  // From COLLECTOR_SHARD by way of BROKER. Answered by ready or refused. The
+  // first of a new connection voids the one before it.
   caf::reacts_to<register_dispatchers>,
   // From COLLECTOR_SHARD. Answered by handshake, refused, or
   // unknown_registration.
@@ -140,10 +139,8 @@ using dispatcher_shard_actor = caf::typed_actor<
 using broker_actor = caf::typed_actor<
   // From SERVICE.
   caf::reacts_to<serve_partition, dispatcher_shard_actor>,
-  // From COLLECTOR_SHARD: passed on to the partition's shard.
-  caf::reacts_to<open_channel>,
-  // From COLLECTOR_SHARD: passed on. Answered by refused(stopped) per entry
-  // when nobody serves the partition.
+  // From COLLECTOR_SHARD: passed on to the partition's shard. Answered by
+  // refused(stopped) per entry when nobody serves the partition.
   caf::reacts_to<register_dispatchers>,
   // From COLLECTOR_SHARD, before it knows the shard: passed on.
   caf::reacts_to<remove_dispatchers>>;

@@ -12,16 +12,6 @@
 /// dispatcher at a broker; every later message is qualified by it.
 namespace sluice {
 
-/// COLLECTOR_SHARD -> BROKER -> DISPATCHER_SHARD: connects the two shards for
-/// one partition. A new id is a new incarnation: the old channel is void.
-struct open_channel {
-  channel_id channel;
-  partition_id partition;
-
-  friend bool operator==(const open_channel&, const open_channel&) = default;
-  auto fields() { return std::tie(channel, partition); }
-};
-
 /// One dispatcher: a table of a feed, or all of them, from a position on.
 struct registration {
   registration_id id;
@@ -48,6 +38,10 @@ struct feed_span {
 /// COLLECTOR_SHARD -> BROKER -> DISPATCHER_SHARD. Answered by READY or
 /// REFUSED per entry, repeated until RESET comes. The same registration again
 /// is answered again and changes nothing.
+///
+/// The first message with a higher channel connects the two shards for the
+/// partition: the channel before it is void, with everything on it. One with
+/// a lower channel comes too late and has no effect.
 struct register_dispatchers {
   channel_id channel;
   partition_id partition;
@@ -103,7 +97,7 @@ struct unknown_registration {
 
 /// COLLECTOR_SHARD -> DISPATCHER_SHARD (before READY by way of BROKER). An id
 /// that is not there is remembered, so that a late REGISTER stays without
-/// effect.
+/// effect. Opens the channel as REGISTER does.
 struct remove_dispatchers {
   channel_id channel;
   partition_id partition;

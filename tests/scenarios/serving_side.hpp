@@ -53,7 +53,7 @@ struct serving_side : deterministic {
     feeds.feeds.push_back({feed, "f", per_table()});
     feeds.tables.push_back({table, "t7", {1}, {0}});
     send(store, feeds);
-    tell(collector, hub, open_channel{channel, {1}});
+    tell(collector, hub, register_dispatchers{channel, {1}, {}});
     credit_of(1 << 20);
   }
 

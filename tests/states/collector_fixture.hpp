@@ -108,10 +108,10 @@ struct collector_fixture {
 
   void keep(state::effects effects) { sent = std::move(effects); }
   void note() {
-    for (const auto& x : look<open_channel>())
+    for (const auto& x : look<register_dispatchers>()) {
       channel = x.channel;
-    for (const auto& x : look<register_dispatchers>())
       registration = x.entries.back().id;
+    }
   }
   template <class Message>
   std::vector<Message> look() const {

@@ -24,10 +24,11 @@ struct fixture {
   void keep(collector_shard_state::effects effects) {
     batches.clear();
     for (auto& x : effects) {
-      if (auto* open = std::get_if<open_channel>(&x))
-        channel = open->channel;
-      else if (auto* add = std::get_if<register_dispatchers>(&x))
-        registered.push_back(*add), registration = add->entries.back().id;
+      if (auto* add = std::get_if<register_dispatchers>(&x)) {
+        registered.push_back(*add);
+        channel = add->channel;
+        registration = add->entries.back().id;
+      }
       else if (auto* reset = std::get_if<reset_streams>(&x))
         asked = reset->entries.back();
       else if (auto* to = std::get_if<collector_shard_state::to_sink>(&x))

@@ -96,15 +96,32 @@ TEST_CASE_FIXTURE(shard_fixture, "nothing is sent for what was removed") {
 
 TEST_CASE_FIXTURE(shard_fixture, "a new channel knows nothing of the old one") {
   join();
-  keep(uut.on_open_channel({{1, 2}, {1}}));
+  keep(uut.on_register({{1, 2}, {1}, {}}, now));
   CHECK(uut.size() == 0);
   append(block_of({{7, 40}}), 50);
   CHECK(rows().empty());
   reset(2, 20); // of the old channel
   CHECK(take<unknown_registration>().empty());
   CHECK(add(first, 20) == slot{});
-  keep(uut.on_open_channel({{1, 2}, {1}})); // again: no effect
-  CHECK(sent.empty());
+  CHECK(uut.channel() == channel_id{1, 2});
+}
+
+TEST_CASE_FIXTURE(shard_fixture,
+                  "a late message of an old channel opens none") {
+  keep(uut.on_register({{1, 2}, {1}, {{first, {5, 7}, feed, {7}, {20}}}}, now));
+  REQUIRE(uut.size() == 1);
+  keep(uut.on_register({channel, {1}, {}}, now));
+  keep(uut.on_remove({channel, {1}, {first}}));
+  CHECK(uut.channel() == channel_id{1, 2});
+  CHECK(uut.size() == 1);
+}
+
+TEST_CASE_FIXTURE(shard_fixture,
+                  "a remove that opens a channel forbids its register") {
+  keep(uut.on_remove({{1, 2}, {1}, {first}}));
+  keep(uut.on_register({{1, 2}, {1}, {{first, {5, 7}, feed, {7}, {20}}}}, now));
+  CHECK(uut.size() == 0);
+  CHECK(take_one<unknown_registration>().registration == first);
 }
 
 // -- reset --------------------------------------------------------------------

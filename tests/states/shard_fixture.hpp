@@ -25,7 +25,7 @@ struct shard_fixture {
   explicit shard_fixture(dispatcher_shard_options options = {},
                          std::uint64_t credit = 1 << 20)
     : uut{options} {
-    keep(uut.on_open_channel({channel, {1}}));
+    keep(uut.on_register({channel, {1}, {}}, now));
     grant(credit);
   }
 

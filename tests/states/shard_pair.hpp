@@ -347,9 +347,7 @@ private:
     for (auto& x : effects) {
       if (naive_)
         tell_naive(x);
-      if (auto* open = std::get_if<open_channel>(&x))
-        down(shard_.on_open_channel(*open));
-      else if (auto* reg = std::get_if<register_dispatchers>(&x))
+      if (auto* reg = std::get_if<register_dispatchers>(&x))
         down(shard_.on_register(*reg, now_));
       else if (auto* sink = std::get_if<collector_shard_state::to_sink>(&x))
         to_sink_.push_back(*sink);

@@ -212,13 +212,13 @@ TEST_CASE_FIXTURE(fixture, "a reset goes back to what it asks for") {
 TEST_CASE_FIXTURE(fixture, "a new registration begins anew") {
   start();
   REQUIRE(item(1, 2, block_of({{7, 40}}), 39) == verdict::accepted);
-  uut.renew({1, 9}, {10}, {{8}, {8}, 0});
+  uut.renew({1, 9}, {10});
   CHECK(uut.who().id == registration_id{1, 9});
   CHECK(uut.who().dispatcher == dispatcher_id{1, 2});
   CHECK(uut.who().start_ts == timestamp{10});
   CHECK_FALSE(uut.ready());
   CHECK(uut.stream_epoch() == epoch{0});
-  CHECK(uut.barrier() == row_cursor{{8}, {8}, 0});
+  CHECK(uut.barrier() == row_cursor{{40}, {40}, 0}); // the sink has it
   CHECK(uut.effective_resolved({1'000}) == timestamp{10});
 }
 

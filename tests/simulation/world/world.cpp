@@ -52,14 +52,11 @@ struct to_broker {
   world* of;
 
   template <class Message>
-  requires one_of<Message, open_channel, register_dispatchers,
-                  remove_dispatchers>
+  requires one_of<Message, register_dispatchers, remove_dispatchers>
   void operator()(const Message& x) const {
-    // Sent once: nothing would open the channel again.
-    constexpr auto kept = std::is_same_v<Message, open_channel>;
     of->up_.put(
       [w = of, x] { caf::send_as(w->far_collector_, w->actors_.broker, x); },
-      kept);
+      false);
   }
 };
 

@@ -1,0 +1,88 @@
+#include "collector_fixture.hpp"
+
+using namespace sluice;
+using namespace sluice::test;
+using namespace std::chrono_literals;
+
+// The link to the dispatcher shard is cut, or the shard is gone.
+
+namespace {
+
+struct link_fixture : collector_fixture {
+  channel_id old;
+
+  link_fixture() {
+    open({}, 10);
+    make_ready();
+    shake(10);
+    send(2, block_of({{7, 20}, {7, 30}}), 29);
+    old = channel;
+  }
+  void lose() {
+    keep(uut.on_channel_lost(channel, now));
+    note();
+    seq = 0;
+  }
+};
+
+} // namespace
+
+TEST_CASE_FIXTURE(link_fixture, "streams of a lost channel register anew") {
+  auto before = registration;
+  lose();
+  CHECK(channel > old);
+  REQUIRE(look<register_dispatchers>().size() == 1);
+  auto entry = look<register_dispatchers>()[0].entries.at(0);
+  CHECK(entry.id != before);
+  CHECK(entry.start_ts == timestamp{10}); // what the target has
+}
+
+TEST_CASE_FIXTURE(link_fixture, "a lost channel that was left is no news") {
+  lose();
+  keep(uut.on_channel_lost(old, now));
+  CHECK(sent.empty());
+}
+
+TEST_CASE_FIXTURE(link_fixture, "rows at the sink are not written again") {
+  lose();
+  make_ready();
+  shake(10);
+  send(2, block_of({{7, 20}, {7, 30}, {7, 40}}), 39);
+  auto batches = look<write_rows>();
+  REQUIRE(batches.size() == 1);
+  CHECK(batches[0].items.at(0).count == 1);
+}
+
+TEST_CASE_FIXTURE(link_fixture, "what was under way to the sink still counts") {
+  lose();
+  durable(1, 10);
+  CHECK(uut.status(feed).rows_durable == 2);
+  CHECK(uut.status(feed).unflushed.at(0).rows_in_flight == 0);
+}
+
+TEST_CASE_FIXTURE(link_fixture, "what of the old channel comes has no effect") {
+  auto late = mark();
+  lose();
+  keep(uut.on_watermark({late, {90}, {}, {}}, now));
+  CHECK(sent.empty());
+  CHECK(uut.effective_resolved(feed, {7}) == timestamp{10});
+}
+
+TEST_CASE_FIXTURE(link_fixture, "a stranger whose REMOVE was lost: digest") {
+  // The shard has seen a message that we sent after the REMOVE, and goes on.
+  auto slot_of_it = asked.stream;
+  keep(uut.on_unknown({channel, registration}, now)); // REMOVE, REGISTER
+  note();
+  advance(1'000ms); // a heartbeat goes
+  auto beats = look<heartbeat>();
+  REQUIRE(beats.size() == 1);
+  auto x = mark();
+  keep(uut.on_watermark({x, {60}, {}, {{slot_of_it, {1}, {3}}}}, now));
+  advance(200ms);
+  CHECK(look<digest_request>().empty()); // it may not have arrived
+  x = mark();
+  x.acked_up = beats[0].up_seq;
+  keep(uut.on_watermark({x, {70}, {}, {{slot_of_it, {1}, {3}}}}, now));
+  advance(200ms);
+  CHECK(look<digest_request>().size() == 1);
+}
