@@ -34,7 +34,7 @@ dispatcher_shard_state::deliver_cut(slot stream, const block_ptr& block,
   auto shares = shares_of(stream, *block, limit);
   if (shares.empty()) {
     // The transaction that is open may end here without a row of the feed.
-    if (dispatcher.torn()
+    if (dispatcher.torn() && block->last_cursor() > dispatcher.cursor()
         && end_at(stream, *block, dispatcher.cursor()) == item_end::transaction)
       parcels_[feed].items.push_back(dispatcher.send_promise(stream));
     return sent::all;

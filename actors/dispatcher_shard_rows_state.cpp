@@ -257,7 +257,7 @@ void dispatcher_shard_state::drop_store() {
   starved_.clear();
   for (std::uint32_t i = 0; i < dispatchers_.size(); ++i) {
     auto& dispatcher = dispatchers_[i];
-    dispatcher.scanning = false;
+    dispatcher.scan = dispatcher_state::scan_phase::none;
     if (dispatcher.joined)
       leave_fast_path(slot{i});
     else if (dispatcher.streaming())

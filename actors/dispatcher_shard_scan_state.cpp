@@ -12,11 +12,14 @@ namespace {
 constexpr std::size_t scan_entries_max = 128;
 constexpr std::uint64_t scan_bytes_min = 64 << 10;
 
+using scan_phase = dispatcher_state::scan_phase;
+
 } // namespace
 
 void dispatcher_shard_state::want_scan(slot stream) {
-  if (std::exchange(at(stream).scanning, true))
+  if (at(stream).scan != scan_phase::none)
     return;
+  at(stream).scan = scan_phase::queued;
   wanted_.push_back(stream);
 }
 
@@ -34,7 +37,7 @@ void dispatcher_shard_state::pump_scans() {
     wanted_.pop_front();
     auto& dispatcher = at(stream);
     if (!dispatcher.streaming() || dispatcher.joined) {
-      dispatcher.scanning = false;
+      dispatcher.scan = scan_phase::none;
       continue;
     }
     auto feed = dispatcher.who().feed;
@@ -46,6 +49,7 @@ void dispatcher_shard_state::pump_scans() {
     }
     auto bytes = std::min(each, static_cast<std::uint64_t>(credit));
     credit -= static_cast<std::int64_t>(bytes);
+    dispatcher.scan = scan_phase::asked;
     request.entries.push_back({dispatcher.who().id, dispatcher.stream_epoch(),
                                stream, dispatcher.who().table,
                                dispatcher.cursor(), dispatcher.checkpoint(),
@@ -63,7 +67,8 @@ void dispatcher_shard_state::pump_scans() {
 void dispatcher_shard_state::wait_for(slot stream, sent what) {
   if (what == sent::no_schema) {
     retry_scans_.push_back(stream);
-  } else if (!std::exchange(at(stream).scanning, true)) {
+  } else if (at(stream).scan == scan_phase::none) {
+    at(stream).scan = scan_phase::queued;
     starved_.push_back(stream);
   }
 }
@@ -79,7 +84,7 @@ void dispatcher_shard_state::take_scan_result(const scan_result& x) {
   if (dispatcher == nullptr
       || dispatcher->stream_epoch() != x.asked.stream_epoch)
     return; // an old epoch: nothing of it counts
-  dispatcher->scanning = false;
+  dispatcher->scan = scan_phase::none;
   if (x.failure == errc::out_of_range) {
     refuse(stream, {errc::lost_by_retention, ""}, x.asked.after.commit_ts,
            x.lower);

@@ -51,7 +51,8 @@ reset_record dispatcher_state::begin_epoch(timestamp lower,
   torn_ = false;
   reset_.reset();
   joined = false;
-  scanning = false;
+  if (scan == scan_phase::asked) // its answer counts no more
+    scan = scan_phase::none;
   in_sync_since = {};
   return record;
 }

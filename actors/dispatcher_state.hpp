@@ -114,8 +114,10 @@ public:
 
   /// Takes rows from the blocks as they come; a fact about log positions.
   bool joined = false;
-  /// A scan for it is queued or under way.
-  bool scanning = false;
+  /// A scan for it is queued, for its turn or for credit, or asked for in this
+  /// epoch. One at a time: a second one would bring rows of before its cursor.
+  enum class scan_phase : std::uint8_t { none, queued, asked };
+  scan_phase scan = scan_phase::none;
   /// channel_seq of the caught_up of this epoch; none while behind.
   channel_seq in_sync_since;
 

@@ -157,11 +157,11 @@ TEST_CASE_FIXTURE(fixture, "I10 a checkpoint of another epoch has no effect") {
 TEST_CASE_FIXTURE(fixture, "a new epoch leaves the fast path") {
   reset(1, 20);
   uut.joined = true;
-  uut.scanning = true;
+  uut.scan = dispatcher_state::scan_phase::asked;
   uut.in_sync_since = {9};
   reset(2, 20);
   CHECK_FALSE(uut.joined);
-  CHECK_FALSE(uut.scanning);
+  CHECK(uut.scan == dispatcher_state::scan_phase::none);
   CHECK_FALSE(uut.in_sync_since);
 }
 
