@@ -71,7 +71,7 @@ schema_store_actor::behavior_type
 schema_store(schema_store_actor::stateful_pointer<schema_store_data> self,
              std::shared_ptr<table_history> history, std::size_t partitions) {
   auto& data = self->state;
-  data.core.on_loaded(history->between({}, timestamp::max()), partitions);
+  data.core.on_loaded(history->all(), partitions);
   data.history = std::move(history);
   self->set_down_handler(
     [=](const caf::down_msg& x) { on_down(self, x.source); });

@@ -28,6 +28,8 @@ struct table_history::impl {
   status load();
   status write(const ddl_event& event);
   void remember(const ddl_event& event);
+  using place = std::multimap<timestamp, table_id>::const_iterator;
+  [[nodiscard]] std::vector<ddl_event> collect(place begin, place end) const;
 };
 
 namespace {
@@ -117,6 +119,25 @@ void table_history::impl::remember(const ddl_event& event) {
   by_ts.emplace(event.ts, event.schema.table);
 }
 
+std::vector<ddl_event> table_history::impl::collect(place begin,
+                                                    place end) const {
+  auto result = std::vector<ddl_event>{};
+  for (auto i = begin; i != end;) {
+    // All tables of one ts, each once, in their order.
+    auto ts = i->first;
+    auto found = std::vector<table_id>{};
+    for (; i != end && i->first == ts; ++i)
+      found.push_back(i->second);
+    std::sort(found.begin(), found.end());
+    found.erase(std::unique(found.begin(), found.end()), found.end());
+    for (auto table : found)
+      for (const auto& x : tables.at(table))
+        if (x.ts == ts)
+          result.push_back(x.event());
+  }
+  return result;
+}
+
 // -- table_history ------------------------------------------------------------
 
 table_history::table_history(std::unique_ptr<impl> x) : impl_{std::move(x)} {
@@ -194,26 +215,16 @@ expected<schema_ptr> table_history::version(table_id table,
   return fail(errc::unknown_table, to_string(table) + ' ' + to_string(version));
 }
 
+std::vector<ddl_event> table_history::all() const {
+  return impl_->collect(impl_->by_ts.begin(), impl_->by_ts.end());
+}
+
 std::vector<ddl_event> table_history::between(timestamp from,
                                               timestamp to) const {
-  auto result = std::vector<ddl_event>{};
   if (to <= from)
-    return result;
-  auto end = impl_->by_ts.upper_bound(to);
-  for (auto i = impl_->by_ts.upper_bound(from); i != end;) {
-    // All tables of one ts, each once, in their order.
-    auto ts = i->first;
-    auto tables = std::vector<table_id>{};
-    for (; i != end && i->first == ts; ++i)
-      tables.push_back(i->second);
-    std::sort(tables.begin(), tables.end());
-    tables.erase(std::unique(tables.begin(), tables.end()), tables.end());
-    for (auto table : tables)
-      for (const auto& x : impl_->tables.at(table))
-        if (x.ts == ts)
-          result.push_back(x.event());
-  }
-  return result;
+    return {};
+  return impl_->collect(impl_->by_ts.upper_bound(from),
+                        impl_->by_ts.upper_bound(to));
 }
 
 std::vector<schema_ptr> table_history::tables() const {

@@ -38,6 +38,9 @@ public:
   /// One version. @error unknown_table
   [[nodiscard]] expected<schema_ptr> version(table_id table,
                                              schema_version version) const;
+  /// All DDL, ascending by ts, then table. Also what has ts 0: a table that a
+  /// source had from the beginning.
+  [[nodiscard]] std::vector<ddl_event> all() const;
   /// DDL with ts in (from, to], ascending by ts, then table.
   [[nodiscard]] std::vector<ddl_event> between(timestamp from,
                                                timestamp to) const;
