@@ -45,9 +45,10 @@ std::chrono::milliseconds now(pointer self) {
     self->clock().now() - self->state.started);
 }
 
-/// Who opens a channel is answered there.
+/// Who opens a channel is answered there, also if a link was cut before our
+/// first answer and it repeats itself from another address.
 void note_collector(pointer self, channel_id channel) {
-  if (channel > self->state.core.channel())
+  if (channel >= self->state.core.channel())
     self->state.collector = caf::actor_cast<collector_shard_actor>(
       self->current_sender());
 }
