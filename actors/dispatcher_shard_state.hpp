@@ -84,6 +84,8 @@ public:
   [[nodiscard]] timestamp checkpoint_of(registration_id id) const;
   [[nodiscard]] std::size_t size() const { return slots_.size(); }
   [[nodiscard]] channel_id channel() const { return down_.channel(); }
+  /// Of the log, as far as it was told.
+  [[nodiscard]] block_index last() const { return last_; }
 
 private:
   // A dispatcher that did not get a RESET yet.

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "tests/simulation/world/world.hpp"
+#include "tests/simulation/world/shrink.hpp"
 
 using namespace sluice::simulation;
 
@@ -10,13 +10,24 @@ namespace {
 void run_seeds(fault_set faults, std::uint64_t count) {
   for (std::uint64_t seed = 1; seed <= count; ++seed) {
     auto how = expand(seed, faults);
+    how.violation = planted::nothing;
     CAPTURE(to_string(how));
     auto done = world{how}.run();
     if (done.broken)
-      FAIL(rule_names[static_cast<std::size_t>(done.broken->broken)],
+      FAIL(to_string(done.broken->broken),
            " does not hold: ", done.broken->what);
     CHECK(done.rows > 0);
   }
+}
+
+outcome run_planted(planted violation, std::uint64_t seed) {
+  auto how = expand(seed, fault_set::all);
+  how.violation = violation;
+  CAPTURE(to_string(how));
+  auto done = world{how}.run();
+  REQUIRE(done.planted);
+  REQUIRE(done.broken);
+  return done;
 }
 
 } // namespace
@@ -25,7 +36,7 @@ TEST_CASE("every row arrives once and in order, in any order of steps") {
   run_seeds(fault_set::none, 100);
 }
 
-TEST_CASE("a link that loses, repeats and reorders loses no row") {
+TEST_CASE("a link that loses, repeats, reorders and breaks loses no row") {
   run_seeds(fault_set::link, 200);
 }
 
@@ -37,6 +48,10 @@ TEST_CASE("crashes lose no row and repeat none") {
   run_seeds(fault_set::crash, 200);
 }
 
+TEST_CASE("disks that forget, fail and fill up lose no row") {
+  run_seeds(fault_set::disk, 100);
+}
+
 TEST_CASE("the same seed takes the same steps") {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     auto how = expand(seed, fault_set::all);
@@ -45,5 +60,27 @@ TEST_CASE("the same seed takes the same steps") {
     auto again = world{how}.run();
     CHECK(once.trace == again.trace);
     CHECK(once.steps == again.steps);
+    auto replayed = world{how, choices{once.choices}}.run();
+    CHECK(replayed.trace == once.trace);
   }
+}
+
+TEST_CASE("a violation that is put in is reported") {
+  CHECK(run_planted(planted::row_is_repeated, 3).broken->broken == rule::i8);
+  CHECK(run_planted(planted::checkpoint_goes_back, 3).broken->broken
+        == rule::i1);
+  CHECK(run_planted(planted::sequence_is_skipped, 3).broken->broken
+        == rule::i7);
+  (void) run_planted(planted::row_is_lost, 3); // seen by several rules
+}
+
+TEST_CASE("a shrunk schedule breaks the same rule in fewer choices") {
+  auto how = expand(3, fault_set::all);
+  how.violation = planted::row_is_repeated;
+  auto done = world{how}.run();
+  auto choices_before = done.choices.size();
+  auto small = shrink(how, std::move(done), 300);
+  REQUIRE(small.broken);
+  CHECK(small.broken->broken == rule::i8);
+  CHECK(small.choices.size() < choices_before);
 }

@@ -1,15 +1,19 @@
 #pragma once
 
+#include <array>
 #include <deque>
 #include <functional>
-#include <memory>
 
 #include <caf/typed_event_based_actor.hpp>
 
 #include "messages/type_ids.hpp"
+#include "tests/simulation/world/choices.hpp"
 #include "tests/simulation/world/options.hpp"
 
 namespace sluice::simulation {
+
+/// How often each fault was put in.
+using fault_counts = std::array<std::uint64_t, faults>;
 
 /// One direction of a link: messages wait until the world lets one arrive.
 class lane {
@@ -17,36 +21,37 @@ public:
   using arrival = std::function<void()>;
 
   /// @param kept Must not get lost: nothing would send it again.
-  void put(arrival x, bool kept) { waiting_.push_back({std::move(x), kept}); }
+  void put(arrival x, bool kept = false) {
+    waiting_.push_back({std::move(x), kept});
+  }
   [[nodiscard]] bool empty() const { return waiting_.empty(); }
   void clear() { waiting_.clear(); }
 
-  struct counters {
-    std::uint64_t arrived = 0;
-    std::uint64_t lost = 0;
-    std::uint64_t repeated = 0;
-    std::uint64_t overtaken = 0;
-  };
   /// The next message arrives, or what the faults make of it.
-  /// @pre Not empty.
-  void step(const fault_options& faults, dice& luck, counters& count) {
+  /// @param lost Which fault loses one of this lane. @pre Not empty.
+  void step(const schedule_options& how, fault lost, choices& choose,
+            fault_counts& count) {
+    auto happens = [&](fault x) {
+      if (how.of(x) == 0 || !choose.percent(how.of(x)))
+        return false;
+      ++count[static_cast<std::size_t>(x)];
+      return true;
+    };
     auto at = std::size_t{0};
-    if (waiting_.size() > 1 && luck.percent(faults.overtake)) {
-      at = 1; // of its neighbour only: also FIFO links do worse by a cut
-      if (waiting_[0].kept || waiting_[1].kept)
-        at = 0;
-      count.overtaken += at;
-    }
+    if (waiting_.size() > 1 && !waiting_[0].kept && !waiting_[1].kept
+        && happens(fault::overtake))
+      at = 1; // of its neighbour only
     auto x = waiting_[at];
-    if (luck.percent(faults.repeat) && !x.kept)
-      ++count.repeated; // it stays, and comes once more
-    else
+    if (x.kept || !happens(fault::repeat)) // else it comes once more
       waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(at));
-    if (!x.kept && luck.percent(faults.lose)) {
-      ++count.lost;
+    if (!x.kept && happens(lost))
       return;
-    }
-    ++count.arrived;
+    x.what();
+  }
+  /// The next message arrives.
+  void step() {
+    auto x = std::move(waiting_.front());
+    waiting_.pop_front();
     x.what();
   }
 

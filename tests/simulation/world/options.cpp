@@ -1,15 +1,18 @@
 #include "tests/simulation/world/options.hpp"
 
-#include <array>
-
 #include <fmt/format.h>
+
+#include "tests/support/dice.hpp"
 
 namespace sluice::simulation {
 
 namespace {
 
+using test::dice;
+
+// A portfolio: no policy finds everything.
 policy draw_policy(dice& luck) {
-  auto roll = luck.roll(100); // a portfolio: no policy finds everything
+  auto roll = luck.roll(100);
   if (roll < 35)
     return policy::pct;
   if (roll < 65)
@@ -17,43 +20,62 @@ policy draw_policy(dice& luck) {
   return roll < 90 ? policy::random : policy::fifo;
 }
 
+void draw_faults(schedule_options& to, fault_set set, dice& luck) {
+  for (std::size_t i = 0; i < faults; ++i) {
+    const auto& kind = fault_kinds[i];
+    auto drawn = luck.percent(50);
+    auto chance = 1 + luck.roll(kind.chance);
+    if (drawn && (set == kind.set || set == fault_set::all))
+      to.chance[i] = chance;
+  }
+  auto off = [&](fault x) { to.chance[static_cast<std::size_t>(x)] = 0; };
+  if (!to.keeps_all) // an older copy of a target may need what is gone
+    off(fault::sink_restored);
+  if (!to.on_disk)
+    for (auto x : {fault::power_lost, fault::disk_fails, fault::disk_full})
+      off(x);
+}
+
 } // namespace
 
-schedule_options expand(std::uint64_t seed, fault_set faults) {
+schedule_options expand(std::uint64_t seed, fault_set set) {
   auto luck = dice{seed};
   auto result = schedule_options{};
   result.seed = seed;
   result.order = draw_policy(luck);
+  result.steps = std::array{150U, 250U, 350U}[luck.roll(3)];
   result.tables = 1 + luck.roll(4);
-  result.credit = std::array{512U, 2'048U, 4'096U, 65'536U}[luck.roll(4)];
+  result.partitions = luck.percent(70) ? 1 : 2 + luck.roll(2);
+  result.ddl = luck.percent(50) ? 1 + luck.roll(20) : 0;
+  result.credit = std::array{1'024U, 4'096U, 16'384U, 65'536U}[luck.roll(4)];
   result.window = std::array{256U, 1'024U, 4'096U, 65'536U}[luck.roll(4)];
+  result.scan = std::array{1'024U, 4'096U, 65'536U, 1'048'576U}[luck.roll(4)];
   result.read_rows_max = std::array{1U, 3U, 8U, 40U}[luck.roll(4)];
-  auto on = [&](fault_set needed, std::uint64_t percent) {
-    auto drawn = luck.percent(50);
-    auto wanted = faults == needed || faults == fault_set::all;
-    return drawn && wanted ? 1 + luck.roll(percent) : 0;
-  };
-  auto& x = result.faults;
-  x.lose = on(fault_set::link, 10);
-  x.repeat = on(fault_set::link, 10);
-  x.overtake = on(fault_set::link, 10);
-  x.sink_fails = on(fault_set::sinks, 5);
-  x.sink_restored = on(fault_set::sinks, 3);
-  x.collector_crashes = on(fault_set::crash, 2);
-  x.process_crashes = on(fault_set::crash, 2);
-  x.clock_jumps = on(fault_set::crash, 3);
+  result.large = luck.percent(25) ? 1 + luck.roll(10) : 0;
+  result.keeps_all = luck.percent(60);
+  result.synced = luck.percent(30);
+  result.on_disk = luck.percent(set == fault_set::disk ? 100 : 30);
+  draw_faults(result, set, luck);
+  if (seed % 100 == 0)
+    result.violation = static_cast<planted>(
+      1 + (seed / 100) % (planted_kinds - 1));
   return result;
 }
 
 std::string to_string(const schedule_options& x) {
-  const auto& f = x.faults;
-  return fmt::format(
-    "seed {}: {}, {} tables, credit {}, window {}, reads of {} rows; percent: "
-    "lose {}, repeat {}, overtake {}, sink fails {}, restored {}, collector "
-    "crashes {}, process {}, clock jumps {}",
-    x.seed, to_string(x.order), x.tables, x.credit, x.window, x.read_rows_max,
-    f.lose, f.repeat, f.overtake, f.sink_fails, f.sink_restored,
-    f.collector_crashes, f.process_crashes, f.clock_jumps);
+  auto result = fmt::format(
+    "seed {}: {}, {} tables in {} partitions, DDL {} %, credit {}, window {}, "
+    "scans of {}, reads of {} rows, large {} %, {}, {}, {}",
+    x.seed, policy_names[static_cast<std::size_t>(x.order)], x.tables,
+    x.partitions, x.ddl, x.credit, x.window, x.scan, x.read_rows_max, x.large,
+    x.keeps_all ? "nothing is released" : "rows are released",
+    x.synced ? "synced" : "written", x.on_disk ? "on disk" : "in memory");
+  for (std::size_t i = 0; i < faults; ++i)
+    if (x.chance[i] > 0)
+      result += fmt::format("; {} {} %", fault_kinds[i].name, x.chance[i]);
+  if (x.violation != planted::nothing)
+    result += "; one violation put in by hand";
+  return result;
 }
 
 } // namespace sluice::simulation

@@ -3,18 +3,26 @@
 #include <algorithm>
 #include <deque>
 #include <unordered_map>
+#include <vector>
 
-#include <caf/abstract_actor.hpp>
-#include <caf/resumable.hpp>
+#include <caf/scheduled_actor.hpp>
 
+#include "tests/simulation/world/choices.hpp"
 #include "tests/simulation/world/options.hpp"
 
 namespace sluice::simulation {
+
+/// Everybody who is ready: this system has neither threads nor brokers.
+inline caf::scheduled_actor& actor_of(caf::resumable* x) {
+  return static_cast<caf::scheduled_actor&>(*x);
+}
 
 /// Chooses among ready actors by a policy and a seed. Messages of one sender
 /// to one receiver keep their order, whatever is chosen.
 class scheduler {
 public:
+  using ready_list = std::deque<caf::resumable*>;
+
   /// @param steps_about How long a schedule is: PCT's change points lie in it.
   scheduler(policy order, std::uint64_t seed, std::uint64_t steps_about)
     : order_{order}, luck_{seed} {
@@ -25,9 +33,16 @@ public:
   }
 
   /// @pre `ready` is not empty.
-  [[nodiscard]] std::size_t choose(const std::deque<caf::resumable*>& ready) {
+  [[nodiscard]] std::size_t choose(const ready_list& ready, choices& choose) {
+    if (ready.size() == 1)
+      return 0;
+    return choose.decide(ready.size(), [&] { return by_policy(ready); });
+  }
+
+private:
+  std::size_t by_policy(const ready_list& ready) {
     ++steps_;
-    if (order_ == policy::fifo || ready.size() == 1)
+    if (order_ == policy::fifo)
       return 0;
     if (order_ == policy::random)
       return luck_.roll(ready.size());
@@ -41,9 +56,7 @@ public:
     }
     return best;
   }
-
-private:
-  std::size_t highest(const std::deque<caf::resumable*>& ready) {
+  std::size_t highest(const ready_list& ready) {
     auto result = std::size_t{0};
     for (std::size_t i = 0; i < ready.size(); ++i)
       if (priority_of(ready[i]) > priority_of(ready[result]))
@@ -51,9 +64,7 @@ private:
     return result;
   }
   // Not by address: one that has ended may leave it to another actor.
-  static caf::actor_id id_of(caf::resumable* x) {
-    return dynamic_cast<caf::abstract_actor&>(*x).id();
-  }
+  static caf::actor_id id_of(caf::resumable* x) { return actor_of(x).id(); }
   std::int64_t priority_of(caf::resumable* x) {
     auto [found, added] = priorities_.try_emplace(id_of(x), 0);
     if (added)
@@ -62,8 +73,8 @@ private:
   }
 
   policy order_;
-  dice luck_;
-  std::uint64_t steps_ = 0;
+  test::dice luck_;
+  std::uint64_t steps_ = 0; // with a choice
   std::deque<std::uint64_t> change_at_;
   std::int64_t lowest_ = -1;
   // Looked up only, never walked: its order has no say.

@@ -4,6 +4,77 @@
 
 namespace sluice::simulation {
 
+// -- a client -----------------------------------------------------------------
+
+/// One life of a sink at the target. When the next one has opened it, this one
+/// may write into its open transaction, but commits no more.
+class target_session : public sink_connector {
+public:
+  explicit target_session(target& to) : to_{to}, number_{++to.clients_} {
+    // nop
+  }
+  [[nodiscard]] std::string describe() const override { return to_.feed_.name; }
+
+  expected<sink_position> open(const feed_record&) override {
+    if (number_ != to_.clients_ || to_.fails())
+      return away();
+    to_.writer_ = to_.writer_.next();
+    to_.restored_ = false;
+    writer_ = to_.writer_;
+    open_ = to_.durable_;
+    auto result = sink_position{writer_, {}, open_.low_watermark};
+    for (const auto& [table, position] : open_.positions)
+      result.positions.push_back(position);
+    return result;
+  }
+
+  status write(const sink_rows& x) override {
+    if (to_.fails())
+      return away();
+    if (!fenced()) // else it notices when it commits
+      to_.check_rows(x, open_);
+    return {};
+  }
+
+  status commit(const std::vector<table_position>& positions,
+                std::optional<timestamp> low_watermark) override {
+    if (fenced()) {
+      to_.checks_.probe("a former sink was fenced");
+      return fail(errc::sink_fenced, to_.feed_.name);
+    }
+    if (to_.fails()) {
+      open_ = to_.durable_;
+      return away();
+    }
+    for (const auto& x : positions)
+      open_.positions[x.table] = x;
+    if (low_watermark)
+      open_.low_watermark = *low_watermark;
+    to_.durable_ = open_;
+    to_.check_positions();
+    if (to_.feed_.rules.order == feed_order::transaction)
+      to_.check_transactions();
+    return {};
+  }
+
+private:
+  [[nodiscard]] bool fenced() const { return writer_ != to_.writer_; }
+  [[nodiscard]] tl::unexpected<error> away() const {
+    return fail(errc::sink_unavailable, to_.feed_.name + " is away");
+  }
+
+  target& to_;
+  std::uint64_t number_;
+  incarnation writer_;
+  target::content open_;
+};
+
+std::shared_ptr<sink_connector> target::connect() {
+  return std::make_shared<target_session>(*this);
+}
+
+// -- checks -------------------------------------------------------------------
+
 bool target::fails() {
   if (failing_ == 0)
     return false;
@@ -11,53 +82,40 @@ bool target::fails() {
   return true;
 }
 
-expected<sink_position> target::open(const feed_record& feed) {
-  if (fails())
-    return sluice::fail(errc::sink_unavailable, name_ + " is away");
-  order_ = feed.rules.order;
-  writer_ = writer_.next();
-  restored_ = false;
-  open_ = durable_;
-  auto result = sink_position{writer_, {}, durable_.low_watermark};
-  for (const auto& [table, position] : durable_.positions)
-    result.positions.push_back(position);
-  return result;
-}
-
-status target::write(const sink_rows& x) {
-  if (fails())
-    return sluice::fail(errc::sink_unavailable, name_ + " is away");
+void target::check_rows(const sink_rows& x, content& into) {
   for (std::uint32_t i = 0; i < x.count; ++i) {
     auto row = x.block->grouped(x.first + i);
     auto table = row.table().value;
-    auto& count = open_.rows[table];
-    const auto& rows = truth_.of(table);
-    auto next = count < rows.size() ? truth_.all()[rows[count]].cursor
-                                    : row_cursor{};
-    checks_.check(rule::i8, count < rows.size() && row.cursor() == next, [&] {
-      return fmt::format("{}: table {}: row {} came, {} was the next", name_,
-                         table, to_string(row.cursor()), to_string(next));
+    auto& count = into.rows[table];
+    if (plants(planted::row_is_lost, count))
+      continue;
+    if (plants(planted::row_is_repeated, count))
+      --count;
+    auto there = count < truth_.of(table).size();
+    auto next = there ? truth_.of(table, count).cursor : row_cursor{};
+    checks_.check(rule::i8, there && row.cursor() == next, [&] {
+      return fmt::format("{}: table {}: row {} came, {} was the next",
+                         feed_.name, table, to_string(row.cursor()),
+                         to_string(next));
+    });
+    auto version = there ? truth_.of(table, count).version : row.schema();
+    auto known = x.schema != nullptr && x.schema->version == version;
+    checks_.check(rule::ss11, known && row.schema() == version, [&] {
+      return fmt::format("{}: table {}: row {} of version {} came with {}",
+                         feed_.name, table, to_string(row.cursor()),
+                         version.value,
+                         x.schema ? x.schema->version.value : 0);
     });
     ++count;
   }
-  return {};
 }
 
-status target::commit(const std::vector<table_position>& positions,
-                      std::optional<timestamp> low_watermark) {
-  if (fails()) {
-    open_ = durable_;
-    return sluice::fail(errc::sink_unavailable, name_ + " is away");
-  }
-  for (const auto& x : positions)
-    open_.positions[x.table] = x;
-  if (low_watermark)
-    open_.low_watermark = *low_watermark;
-  durable_ = open_;
-  check_positions();
-  if (order_ == feed_order::transaction)
-    check_transactions();
-  return {};
+// Once, and not at the very beginning.
+bool target::plants(planted what, std::size_t count) {
+  if (violation_ != what || planted_one_ || count < 3)
+    return false;
+  planted_one_ = true;
+  return true;
 }
 
 // What is there are the first rows of the history, up to the end of a
@@ -75,7 +133,7 @@ void target::check_transactions() {
     same = same && counts[table] == count;
   checks_.check(rule::n1, whole && same, [&] {
     return fmt::format("{}: a commit of {} rows shows a part of a transaction",
-                       name_, total);
+                       feed_.name, total);
   });
 }
 
@@ -85,12 +143,13 @@ void target::check_positions() {
     checks_.check(rule::i2, rows(table) >= truth_.up_to(table, ts), [&] {
       return fmt::format("{}: table {}: {} is stored, but of {} rows up to it "
                          "only {} are there",
-                         name_, table, ts.value, truth_.up_to(table, ts),
+                         feed_.name, table, ts.value, truth_.up_to(table, ts),
                          rows(table));
     });
   };
   for (std::uint64_t table = 1; table <= truth_.tables(); ++table)
-    holds(table, durable_.low_watermark);
+    if (wants(table))
+      holds(table, durable_.low_watermark);
   for (const auto& [table, position] : durable_.positions)
     if (table == all_tables)
       for (std::uint64_t t = 1; t <= truth_.tables(); ++t)

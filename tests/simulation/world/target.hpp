@@ -1,18 +1,20 @@
 #pragma once
 
+#include <array>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "actors/sinks/sink_connector.hpp"
+#include "tests/simulation/world/history.hpp"
 #include "tests/simulation/world/rules.hpp"
-#include "tests/simulation/world/upstream.hpp"
 
 namespace sluice::simulation {
 
 /// A target that stores rows and positions together, and compares each row
 /// with the history as it comes: exactly the next one of its table.
-class target : public sink_connector {
+class target {
 public:
   struct content {
     std::map<std::uint64_t, std::size_t> rows; ///< How many, by table.
@@ -20,22 +22,19 @@ public:
     timestamp low_watermark;
   };
 
-  target(std::string name, const history& truth, rules& checks)
-    : name_{std::move(name)}, truth_{truth}, checks_{checks} {
-    // nop
+  target(feed_record feed, const history& truth, rules& checks,
+         planted violation)
+    : feed_{std::move(feed)}, truth_{truth}, checks_{checks}, violation_{
+                                                                violation} {
+    for (std::uint64_t table = 1; table < wants_.size(); ++table)
+      wants_[table] = feed_.rules.matches("t" + std::to_string(table));
   }
 
-  // -- as the connector -------------------------------------------------------
+  /// A client of it. The ones before may go on with what they have, but open
+  /// it no more: two that both did would fence each other for ever.
+  [[nodiscard]] std::shared_ptr<sink_connector> connect();
 
-  [[nodiscard]] std::string describe() const override { return name_; }
-  [[nodiscard]] expected<sink_position> open(const feed_record& feed) override;
-  [[nodiscard]] status write(const sink_rows& rows) override;
-  [[nodiscard]] status commit(const std::vector<table_position>& positions,
-                              std::optional<timestamp> low_watermark) override;
-
-  // -- as the world -----------------------------------------------------------
-
-  /// The next `calls` fail, one of them in the middle of a commit.
+  /// The next `calls` fail.
   void fail(std::uint64_t calls) { failing_ = calls; }
   void heal() { failing_ = 0; }
   void back_up() { backup_ = durable_; }
@@ -48,24 +47,35 @@ public:
   }
   /// Nobody has opened it since it was restored.
   [[nodiscard]] bool restored() const { return restored_; }
-  [[nodiscard]] const content& durable() const { return durable_; }
+  [[nodiscard]] const feed_record& feed() const { return feed_; }
   [[nodiscard]] std::size_t rows(std::uint64_t table) const {
     auto found = durable_.rows.find(table);
     return found == durable_.rows.end() ? 0 : found->second;
   }
+  [[nodiscard]] bool wants(std::uint64_t table) const {
+    return wants_.at(table);
+  }
+  /// The wanted violation was put in here.
+  [[nodiscard]] bool planted_one() const { return planted_one_; }
 
 private:
+  friend class target_session;
+
   [[nodiscard]] bool fails();
+  bool plants(planted what, std::size_t count);
+  void check_rows(const sink_rows& rows, content& into);
   void check_transactions();
   void check_positions();
 
-  std::string name_;
+  feed_record feed_;
+  std::array<bool, history::tables_max + 1> wants_{};
   const history& truth_;
   rules& checks_;
-  feed_order order_ = feed_order::table;
+  planted violation_;
+  bool planted_one_ = false;
+  std::uint64_t clients_ = 0;
   incarnation writer_;
   content durable_;
-  content open_;
   content backup_;
   std::uint64_t failing_ = 0;
   bool restored_ = false;

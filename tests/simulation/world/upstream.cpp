@@ -1,61 +1,54 @@
 #include "tests/simulation/world/upstream.hpp"
 
 #include <algorithm>
+#include <array>
+#include <map>
 
 namespace sluice::simulation {
 
-// -- history ------------------------------------------------------------------
-
-void history::commit(dice& luck) {
-  if (!open_ts_)
-    ++ts_;
-  auto start = start_++;
-  auto rows = luck.percent(3) ? 40 : 1 + luck.roll(6);
-  for (std::uint64_t i = 0; i < rows; ++i) {
-    auto table = 1 + luck.roll(tables_);
-    by_table_[table].push_back(all_.size());
-    all_.push_back({table, {{ts_}, {start}, i}, i + 1 == rows});
-  }
-  open_ts_ = luck.percent(25);
+bool upstream::fails() {
+  if (*failing_ == 0)
+    return false;
+  --*failing_;
+  return true;
 }
-
-std::size_t history::up_to(std::uint64_t table, timestamp ts) const {
-  const auto& rows = of(table);
-  auto end = std::partition_point(rows.begin(), rows.end(), [&](std::size_t i) {
-    return all_[i].cursor.commit_ts <= ts;
-  });
-  return static_cast<std::size_t>(end - rows.begin());
-}
-
-// -- upstream -----------------------------------------------------------------
 
 expected<std::vector<ddl_event>> upstream::open(row_cursor resume,
                                                 source_journal&) {
+  if (fails())
+    return fail(errc::source_unavailable, "upstream is away");
   const auto& all = truth_.all();
   auto begin = std::partition_point(
     all.begin(), all.end(), [&](const auto& x) { return x.cursor <= resume; });
   next_ = static_cast<std::size_t>(begin - all.begin());
+  auto newest = std::map<table_id, ddl_event>{};
+  const auto& ddl = truth_.schemas();
+  for (next_ddl_ = 0; next_ddl_ < ddl.size(); ++next_ddl_) {
+    if (ddl[next_ddl_].before > next_)
+      break;
+    newest[ddl[next_ddl_].event.schema.table] = ddl[next_ddl_].event;
+  }
   auto result = std::vector<ddl_event>{};
-  for (std::uint64_t table = 1; table <= truth_.tables(); ++table)
-    result.push_back(test::ddl(table, 1, 0));
+  for (auto& [table, event] : newest)
+    result.push_back(std::move(event));
   return result;
 }
 
 expected<source_batch> upstream::read(std::size_t) {
+  if (fails())
+    return fail(errc::source_unavailable, "upstream is away");
   const auto& all = truth_.all();
+  const auto& ddl = truth_.schemas();
   auto result = source_batch{};
   auto rows = row_block_builder{};
-  for (auto left = 1 + luck_.roll(rows_max_); left > 0 && next_ < all.size();
-       --left, ++next_) {
-    const auto& x = all[next_];
-    auto id = value_view::of_integer(static_cast<std::int64_t>(next_));
-    auto header = row_header{};
-    header.table = {x.table};
-    header.cursor = x.cursor;
-    header.schema = {1};
-    rows.add(header, {true}, {}, {&id, 1});
-    if (x.ends)
-      rows.end();
+  auto end = std::min(all.size(), next_ + 1 + choose_.roll(rows_max_));
+  for (;;) {
+    for (; next_ddl_ < ddl.size() && ddl[next_ddl_].before == next_;
+         ++next_ddl_)
+      result.schemas.push_back(ddl[next_ddl_].event);
+    if (next_ >= end)
+      break;
+    add(rows, all[next_++]);
   }
   result.more = next_ < all.size();
   result.resolved = result.more ? all[next_].cursor.commit_ts.previous()
@@ -65,12 +58,26 @@ expected<source_batch> upstream::read(std::size_t) {
   return result;
 }
 
+void upstream::add(row_block_builder& to, const history::row& x) {
+  auto text = std::string(x.bytes, 'x');
+  auto values = std::array{
+    value_view::of_integer(static_cast<std::int64_t>(x.cursor.commit_ts.value)),
+    value_view::of_text(text)};
+  auto header = row_header{};
+  header.table = {x.table};
+  header.cursor = x.cursor;
+  header.schema = x.version;
+  to.add(header, {true, false}, {}, values);
+  if (x.ends)
+    to.end();
+}
+
 expected<bool> upstream::confirm(timestamp) {
   return false;
 }
 
 std::chrono::milliseconds upstream::idle_wait(std::uint32_t) const {
-  return std::chrono::milliseconds{10};
+  return std::chrono::milliseconds{100};
 }
 
 } // namespace sluice::simulation

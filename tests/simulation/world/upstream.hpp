@@ -1,65 +1,21 @@
 #pragma once
 
-#include <map>
 #include <memory>
-#include <vector>
 
 #include "actors/sources/source_connector.hpp"
-#include "tests/simulation/world/options.hpp"
-#include "tests/support/rows.hpp"
+#include "tests/simulation/world/history.hpp"
 
 namespace sluice::simulation {
-
-/// Every row that was ever committed, in commit order: the truth that
-/// deliveries are compared with.
-class history {
-public:
-  struct entry {
-    std::uint64_t table = 0;
-    row_cursor cursor;
-    bool ends = false; ///< Its transaction is complete with it.
-  };
-
-  explicit history(std::uint64_t tables) : tables_{tables} {
-    // nop
-  }
-
-  /// One transaction of 1 to 6 rows, or seldom of 40; of the ts of the one
-  /// before it now and then.
-  void commit(dice& luck);
-
-  [[nodiscard]] std::uint64_t tables() const { return tables_; }
-  [[nodiscard]] const std::vector<entry>& all() const { return all_; }
-  /// Rows of one table, as places in `all`.
-  [[nodiscard]] const std::vector<std::size_t>& of(std::uint64_t table) const {
-    static const auto none = std::vector<std::size_t>{};
-    auto found = by_table_.find(table);
-    return found == by_table_.end() ? none : found->second;
-  }
-  /// How many rows of `table` are <= `ts`.
-  [[nodiscard]] std::size_t up_to(std::uint64_t table, timestamp ts) const;
-  /// No transaction of a ts <= it follows.
-  [[nodiscard]] timestamp settled() const {
-    return open_ts_ ? timestamp{ts_ - 1} : timestamp{ts_};
-  }
-  /// The next transaction gets a ts of its own.
-  void settle() { open_ts_ = false; }
-
-private:
-  std::uint64_t tables_;
-  std::vector<entry> all_;
-  std::map<std::uint64_t, std::vector<std::size_t>> by_table_;
-  std::uint64_t ts_ = 10;
-  std::uint64_t start_ = 1;
-  bool open_ts_ = false; // another transaction may have this ts, too
-};
 
 /// A source that replays a history identically from any cursor, in reads of
 /// random size that may end inside of a transaction.
 class upstream : public source_connector {
 public:
-  upstream(const history& truth, std::uint64_t seed, std::uint64_t rows_max)
-    : truth_{truth}, luck_{seed}, rows_max_{rows_max} {
+  /// @param failing How many of the next calls fail; the world sets it.
+  upstream(const history& truth, choices& choose, std::uint64_t rows_max,
+           std::shared_ptr<std::uint64_t> failing)
+    : truth_{truth}, choose_{choose}, rows_max_{rows_max}, failing_{std::move(
+                                                             failing)} {
     // nop
   }
 
@@ -72,10 +28,15 @@ public:
   idle_wait(std::uint32_t empty_reads) const override;
 
 private:
+  [[nodiscard]] bool fails();
+  static void add(row_block_builder& to, const history::row& x);
+
   const history& truth_;
-  dice luck_;
+  choices& choose_;
   std::uint64_t rows_max_;
-  std::size_t next_ = 0;
+  std::shared_ptr<std::uint64_t> failing_;
+  std::size_t next_ = 0;     // row
+  std::size_t next_ddl_ = 0; // of those that stand before it or later
 };
 
 } // namespace sluice::simulation

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include <caf/actor_system_config.hpp>
 #include <caf/atom.hpp>
 #include <caf/send.hpp>
-#include <fmt/format.h>
 
 #include "actors/broker.hpp"
 #include "actors/collector.hpp"
@@ -15,16 +15,16 @@
 #include "actors/schema_store.hpp"
 #include "actors/sinks/connector_sink.hpp"
 #include "actors/source.hpp"
-#include "store/memory_log.hpp"
+#include "tests/simulation/world/upstream.hpp"
 
+/// The parts of the simulated service: how they start and how they end.
 namespace sluice::simulation {
 
 using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto tick_interval = 50ms;
-constexpr auto patience = 120'000ms; // virtual, to converge without faults
+constexpr auto tick_interval = 200ms;
 
 template <class T, class... Ts>
 concept one_of = (std::is_same_v<T, Ts> || ...);
@@ -35,6 +35,23 @@ const auto* core_of(const Handle& of) {
   auto* actor = dynamic_cast<pointer>(
     caf::actor_cast<caf::abstract_actor*>(of));
   return actor == nullptr ? nullptr : &actor->state.core;
+}
+
+struct configuration : caf::actor_system_config {
+  configuration() {
+    set("scheduler.policy", caf::atom("testing"));
+    sluice::add_message_types(*this);
+  }
+};
+
+// One for all worlds: it takes a twentieth of a schedule to make.
+caf::actor_system_config& config() {
+  static auto result = configuration{};
+  return result;
+}
+
+caf::scheduler::test_coordinator& jobs_of(caf::actor_system& system) {
+  return dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler());
 }
 
 template <class Handle>
@@ -48,172 +65,294 @@ void add(std::vector<caf::strong_actor_ptr>& to, Handle& x) {
 
 // -- what crosses the link ----------------------------------------------------
 
-struct to_broker {
-  world* of;
+struct world::at_broker {
+  world* w;
 
   template <class Message>
   requires one_of<Message, register_dispatchers, remove_dispatchers>
   void operator()(const Message& x) const {
-    of->up_.put(
-      [w = of, x] { caf::send_as(w->far_collector_, w->actors_.broker, x); },
-      false);
+    auto& p = w->partitions_.at(x.partition.value - 1);
+    p.ear->on_up(x);
+    p.up.put([w = w, p = &p, x] {
+      caf::send_as(p->far_collector, w->actors_.broker, x);
+    });
   }
 };
 
-struct to_shard {
-  world* of;
+struct world::at_shard {
+  world* w;
+  partition* p;
 
   template <class Message>
   requires one_of<Message, reset_streams, remove_dispatchers, heartbeat, credit,
                   digest_request>
   void operator()(const Message& x) const {
-    of->up_.put(
-      [w = of, x] {
-        caf::send_as(w->far_collector_, w->actors_.partitions[0].shard, x);
-      },
-      false);
+    p->ear->on_up(x);
+    pass_on(w->changed(*p, x));
+  }
+  template <class Message>
+  void pass_on(const Message& x) const {
+    p->up.put(
+      [p = p, x] { caf::send_as(p->far_collector, p->actors.shard, x); });
   }
 };
 
-struct to_collector {
-  world* of;
+struct world::at_collector {
+  world* w;
+  partition* p;
 
   template <class Message>
   requires one_of<Message, ready, refused, unknown_registration, handshake,
                   delivery, schema_change, watermark, digest, syncpoint>
   void operator()(const Message& x) const {
-    of->down_.put(
-      [w = of, x] {
-        caf::send_as(w->far_shard_, w->actors_.collector_shard, x);
-      },
-      false);
+    p->ear->on_down(x);
+    p->down.put([w = w, p = p, x] {
+      caf::send_as(p->far_shard, w->actors_.collector_shard, x);
+    });
+  }
+};
+
+struct world::at_schemas {
+  world* w;
+  partition* p;
+
+  template <class Message>
+  requires one_of<Message, watch_schemas, schema_query>
+  void operator()(const Message& x) const {
+    // To watch is asked for once, by a shard that starts.
+    constexpr auto kept = std::is_same_v<Message, watch_schemas>;
+    auto asks = p->actors.shard;
+    w->asks_.put(
+      [w = w, asks, x] { caf::send_as(asks, w->actors_.schemas, x); }, kept);
   }
 };
 
 // -- a world ------------------------------------------------------------------
 
-world::configuration::configuration() {
-  set("scheduler.policy", caf::atom("testing"));
-  sluice::add_message_types(*this);
-}
-
-world::world(const schedule_options& how, observer watch)
-  : how_{how}, watch_{std::move(watch)}, luck_{how.seed ^ 0xABCDEF},
-    truth_{how.tables}, jobs_{dynamic_cast<caf::scheduler::test_coordinator&>(
-                          system_.scheduler())},
-    order_{how.order, how.seed, how.steps}, engine_{make_memory_log()},
-    schemas_{std::make_shared<table_history>(table_history::in_memory())} {
-  records_[0] = {{1}, "by table", {{"*"}, {}, feed_order::table}};
-  records_[1] = {{2}, "in order", {{"*"}, {}, feed_order::transaction}};
-  records_[2] = {{3}, "keeps all", {}};
-  for (std::size_t i = 0; i < feeds; ++i)
-    targets_[i] = std::make_shared<target>(records_[i].name, truth_, checks_);
-  start_link();
+world::world(const schedule_options& how, choices choose, observer watch)
+  : how_{how}, choose_{std::move(choose)}, watch_{std::move(watch)},
+    truth_{how}, system_{config()}, jobs_{jobs_of(system_)},
+    order_{how.order, how.seed, how.steps},
+    schemas_{std::make_shared<table_history>(table_history::in_memory())},
+    partitions_(how.partitions) {
+  auto each = feed_rules{{"*"}, {}, feed_order::table};
+  auto second = how.partitions == 1
+                  ? feed_rules{{"*"}, {}, feed_order::transaction}
+                  : feed_rules{{"t1", "t3"}, {}, feed_order::table};
+  records_ = {
+    {{1}, "by table", each}, {{2}, "second", second}, {{3}, "goes", each}};
+  for (const auto& feed : records_)
+    targets_.push_back(
+      std::make_unique<target>(feed, truth_, checks_, how.violation));
+  if (how.keeps_all)
+    records_.push_back({{4}, "keeps all", each});
+  subscribed_ = {0, 1};
+  if (choose_.roll(2) == 1)
+    subscribed_.insert(goes);
+  far_broker_ = system_.spawn(stand_in<broker_actor>::make<at_broker>,
+                              at_broker{this});
+  for (std::size_t i = 0; i < partitions_.size(); ++i) {
+    auto& p = partitions_[i];
+    p.make({i + 1}, how_);
+    p.far_schemas = system_.spawn(
+      stand_in<schema_store_actor>::make<at_schemas>, at_schemas{this, &p});
+    start_link(p);
+  }
   start_serving();
   start_collecting();
 }
 
 world::~world() {
-  crash_process();
+  end_collecting(false);
+  end_serving();
   auto doomed = std::vector<caf::strong_actor_ptr>{};
   add(doomed, far_broker_);
-  add(doomed, far_shard_);
-  add(doomed, far_collector_);
+  for (auto& p : partitions_) {
+    add(doomed, p.far_shard);
+    add(doomed, p.far_collector);
+    add(doomed, p.far_schemas);
+  }
   kill(std::move(doomed));
 }
 
-// -- parts that come and go ---------------------------------------------------
+// -- the link -----------------------------------------------------------------
 
-void world::start_link() {
-  far_broker_ = system_.spawn(stand_in<broker_actor>::make<to_broker>,
-                              to_broker{this});
-  far_shard_ = system_.spawn(stand_in<dispatcher_shard_actor>::make<to_shard>,
-                             to_shard{this});
-  far_collector_ = system_.spawn(
-    stand_in<collector_shard_actor>::make<to_collector>, to_collector{this});
+void world::start_link(partition& p) {
+  p.far_shard = system_.spawn(stand_in<dispatcher_shard_actor>::make<at_shard>,
+                              at_shard{this, &p});
+  p.far_collector = system_.spawn(
+    stand_in<collector_shard_actor>::make<at_collector>,
+    at_collector{this, &p});
+}
+
+// What was under way is lost, and each side hears of the other's end.
+void world::cut_link(partition& p) {
+  auto doomed = std::vector<caf::strong_actor_ptr>{};
+  add(doomed, p.far_shard);
+  add(doomed, p.far_collector);
+  kill(std::move(doomed));
+  p.up.clear();
+  p.down.clear();
+  p.ear->on_cut();
+  start_link(p);
+}
+
+// -- the serving side ---------------------------------------------------------
+
+void world::start_store(partition& p) {
+  p.open();
+  p.actors.disk = system_.spawn(disk, disk_options{p.id, ""}, p.engine->disk());
+  auto options = event_store_options{};
+  options.partition = p.id;
+  options.store = {++stores_};
+  options.level = how_.synced ? durability::synced : durability::written;
+  options.partitions = partitions_.size();
+  options.place = p.id.value - 1;
+  options.window_bytes = how_.window;
+  options.release_interval = 200ms;
+  p.actors.store = system_.spawn(event_store, options, p.engine, p.actors.disk);
+  p.keeping = core_of<event_store_data>(p.actors.store);
+  p.store_id = p.actors.store->id();
+  p.disk_id = p.actors.disk->id();
+  auto known = feeds_loaded{};
+  known.feeds = records_;
+  for (const auto& schema : schemas_->tables())
+    known.tables.push_back({schema->table, schema->name, p.id, {}});
+  for (const auto& [table, floor] : p.lost)
+    known.lost.push_back({table, floor});
+  caf::anon_send(p.actors.store, std::move(known));
+}
+
+void world::start_broker() {
+  actors_.broker = system_.spawn(broker);
+  for (auto& p : partitions_) {
+    p.ear = std::make_unique<wire>(truth_, checks_, how_.violation);
+    auto options = dispatcher_shard_options{};
+    options.window_bytes = how_.window;
+    options.scan_bytes_per_dispatcher = how_.scan;
+    options.ready_repeat_min = 200ms;
+    options.ready_repeat_max = 800ms;
+    options.retry = 200ms;
+    p.actors.shard = system_.spawn(dispatcher_shard, options, p.actors.store,
+                                   p.far_schemas, tick_interval);
+    p.serving = core_of<dispatcher_shard_data>(p.actors.shard);
+    p.shard_id = p.actors.shard->id();
+    p.last_reset = 0;
+    p.looking_up.clear();
+    caf::anon_send(actors_.broker, serve_partition{p.id}, p.actors.shard);
+  }
+}
+
+void world::start_source() {
+  auto parts = source_parts{};
+  parts.connector = std::make_shared<upstream>(
+    truth_, choose_, how_.read_rows_max, source_fails_);
+  parts.journal = journal_;
+  parts.schemas = actors_.schemas;
+  auto options = source_options{};
+  options.writer = {++writers_};
+  options.retry_min = 50ms;
+  options.retry_max = 400ms;
+  options.partitions.clear();
+  for (const auto& p : partitions_) {
+    options.partitions.push_back(p.id);
+    parts.stores.push_back(p.actors.store);
+  }
+  actors_.source = system_.spawn(source, options, std::move(parts));
+  caf::anon_send(actors_.source, sluice::start_source{});
 }
 
 void world::start_serving() {
-  actors_.schemas = system_.spawn(schema_store, schemas_, std::size_t{1});
-  auto part = partition_actors{};
-  part.id = {1};
-  part.disk = system_.spawn(disk, disk_options{part.id, ""}, engine_->disk());
-  auto store = event_store_options{};
-  store.store = {++stores_};
-  store.window_bytes = how_.window;
-  part.store = system_.spawn(event_store, store, engine_, part.disk);
-  auto shard = dispatcher_shard_options{};
-  shard.window_bytes = how_.window;
-  part.shard = system_.spawn(dispatcher_shard, shard, part.store,
-                             actors_.schemas, tick_interval);
-  serving_ = core_of<dispatcher_shard_data>(part.shard);
-  serving_id_ = part.shard->id();
-  actors_.partitions.push_back(part);
-  actors_.broker = system_.spawn(broker);
-  caf::anon_send(actors_.broker, serve_partition{part.id}, part.shard);
-  auto known = feeds_loaded{};
-  known.feeds.assign(records_.begin(), records_.end());
-  caf::anon_send(part.store, std::move(known));
-  auto parts = source_parts{};
-  parts.connector = std::make_shared<upstream>(truth_, luck_.next(),
-                                               how_.read_rows_max);
-  parts.journal = journal_;
-  parts.stores = {part.store};
-  parts.schemas = actors_.schemas;
-  auto reads = source_options{};
-  reads.writer = {++writers_};
-  actors_.source = system_.spawn(source, reads, std::move(parts));
-  caf::anon_send(actors_.source, start_source{});
+  actors_.schemas = system_.spawn(schema_store, schemas_, partitions_.size());
+  for (auto& p : partitions_)
+    start_store(p);
+  start_broker();
+  start_source();
+  if (actors_.collector)
+    caf::anon_send(actors_.collector, watch_tables{}, actors_.schemas);
 }
+
+void world::end_source() {
+  auto doomed = std::vector<caf::strong_actor_ptr>{};
+  add(doomed, actors_.source);
+  kill(std::move(doomed));
+}
+
+void world::end_broker() {
+  auto doomed = std::vector<caf::strong_actor_ptr>{};
+  add(doomed, actors_.broker);
+  for (auto& p : partitions_)
+    add(doomed, p.actors.shard);
+  kill(std::move(doomed));
+  asks_.clear();
+  for (auto& p : partitions_)
+    cut_link(p);
+  checkpoints_.clear();
+  before_restore_.clear();
+}
+
+void world::end_serving() {
+  end_source();
+  end_broker();
+  auto doomed = std::vector<caf::strong_actor_ptr>{};
+  for (auto& p : partitions_) {
+    add(doomed, p.actors.store);
+    add(doomed, p.actors.disk);
+  }
+  add(doomed, actors_.schemas);
+  kill(std::move(doomed));
+}
+
+// -- the collecting side ------------------------------------------------------
 
 void world::start_collecting() {
   auto options = collector_shard_options{};
   options.origin = ++nodes_;
   options.credit_bytes = how_.credit;
+  options.answer_min = 200ms;
+  options.answer_max = 800ms;
+  options.sink_retry_min = 50ms;
+  options.sink_retry_max = 400ms;
   actors_.collector_shard = system_.spawn(collector_shard, options, far_broker_,
                                           tick_interval);
   collecting_ = core_of<collector_shard_data>(actors_.collector_shard);
   actors_.collector = system_.spawn(collector);
   caf::anon_send(actors_.collector, serve_feeds{}, actors_.collector_shard);
   caf::anon_send(actors_.collector, watch_tables{}, actors_.schemas);
-  for (std::size_t i = 0; i < feeds; ++i) {
-    auto sink = system_.spawn(
-      connector_sink, connector_sink_options{},
-      std::static_pointer_cast<sink_connector>(targets_[i]));
-    caf::anon_send(actors_.collector, subscribe_feed{records_[i]}, sink);
-    actors_.sinks[records_[i].id] = std::move(sink);
-  }
+  for (auto feed : subscribed_)
+    subscribe(feed);
 }
 
-void world::crash_collecting() {
-  auto doomed = std::vector<caf::strong_actor_ptr>{};
+void world::subscribe(std::size_t feed) {
+  auto sink = system_.spawn(connector_sink, connector_sink_options{},
+                            targets_[feed]->connect());
+  caf::anon_send(actors_.collector, subscribe_feed{records_[feed]}, sink);
+  actors_.sinks[records_[feed].id] = std::move(sink);
+  subscribed_.insert(feed);
+}
+
+// Its sink goes on with what it has been given.
+void world::unsubscribe(std::size_t feed) {
+  auto id = records_[feed].id;
+  caf::anon_send(actors_.collector, unsubscribe_feed{id});
+  add(former_sinks_, actors_.sinks[id]);
+  actors_.sinks.erase(id);
+  subscribed_.erase(feed);
+}
+
+void world::end_collecting(bool sinks_stay) {
+  auto doomed = std::exchange(former_sinks_, {});
   add(doomed, actors_.collector);
   add(doomed, actors_.collector_shard);
   for (auto& [feed, sink] : actors_.sinks)
-    add(doomed, sink);
+    add(sinks_stay ? former_sinks_ : doomed, sink);
   actors_.sinks.clear();
+  collecting_ = nullptr;
   kill(std::move(doomed));
-  up_.clear();
-  down_.clear();
+  for (auto& p : partitions_)
+    cut_link(p);
   checkpoints_.clear();
   before_restore_.clear();
-}
-
-void world::crash_process() {
-  crash_collecting();
-  auto doomed = std::vector<caf::strong_actor_ptr>{};
-  add(doomed, actors_.source);
-  for (auto& part : actors_.partitions) {
-    add(doomed, part.store);
-    add(doomed, part.disk);
-    add(doomed, part.shard);
-  }
-  actors_.partitions.clear();
-  add(doomed, actors_.schemas);
-  add(doomed, actors_.broker);
-  kill(std::move(doomed));
-  up_.clear();
-  down_.clear();
 }
 
 // They end in the middle of what they were about: nothing in their mailboxes
@@ -228,225 +367,13 @@ void world::kill(std::vector<caf::strong_actor_ptr> doomed) {
   auto& jobs = jobs_.jobs;
   for (;;) {
     auto next = std::find_if(jobs.begin(), jobs.end(), [&](auto* x) {
-      return ids.contains(dynamic_cast<caf::abstract_actor&>(*x).id());
+      return ids.contains(actor_of(x).id());
     });
     if (next == jobs.end())
       return;
     std::rotate(jobs.begin(), next, next + 1);
     jobs_.run_once();
   }
-}
-
-// -- time and choice ----------------------------------------------------------
-
-bool world::step_actor() {
-  auto& jobs = jobs_.jobs;
-  if (jobs.empty())
-    return false;
-  auto at = order_.choose(jobs);
-  std::rotate(jobs.begin(), jobs.begin() + static_cast<std::ptrdiff_t>(at),
-              jobs.begin() + static_cast<std::ptrdiff_t>(at) + 1);
-  auto& actor = dynamic_cast<caf::scheduled_actor&>(*jobs.front());
-  auto* message = actor.peek_at_next_mailbox_element();
-  auto token = message == nullptr ? 0 : message->content().type_token();
-  result_.trace = (result_.trace ^ actor.id() ^ (std::uint64_t{token} << 20))
-                  * 0x100000001B3ULL;
-  if (watch_ && message != nullptr)
-    note(fmt::format("{} {}", actor.name(), to_string(message->content())));
-  auto serves = actor.id() == serving_id_;
-  jobs_.run_once();
-  ++result_.steps;
-  if (serves) // Only its own steps change what it holds.
-    check();
-  return true;
-}
-
-bool world::step_link(const fault_options& faults) {
-  if (up_.empty() && down_.empty())
-    return false;
-  auto up = down_.empty() || (!up_.empty() && luck_.percent(50));
-  (up ? up_ : down_).step(faults, luck_, link_);
-  return true;
-}
-
-void world::advance(std::chrono::milliseconds by) {
-  jobs_.advance_time(by);
-  note(fmt::format("time passes: {} ms", by.count()));
-}
-
-outcome world::run() {
-  while (result_.steps < how_.steps && !checks_.broken())
-    act();
-  if (!checks_.broken())
-    settle();
-  result_.broken = checks_.broken();
-  result_.rows = truth_.all().size();
-  result_.evaluations = checks_.evaluations();
-  result_.faults["lost"] = link_.lost;
-  result_.faults["repeated"] = link_.repeated;
-  result_.faults["overtaken"] = link_.overtaken;
-  return std::move(result_);
-}
-
-void world::act() {
-  auto roll = luck_.roll(100);
-  if (roll < 65 && step_actor())
-    return;
-  if (roll < 85 && step_link(how_.faults))
-    return;
-  if (roll < 92) {
-    truth_.commit(luck_);
-    note("a transaction is committed");
-  } else if (roll < 97) {
-    advance(std::chrono::milliseconds{1 + luck_.roll(60)});
-  } else {
-    misbehave();
-  }
-}
-
-void world::misbehave() {
-  const auto& f = how_.faults;
-  auto happens = [&](const char* what, std::uint64_t percent) {
-    // Of these occasions there are few in a schedule.
-    if (percent == 0
-        || !luck_.percent(std::min<std::uint64_t>(percent * 8, 90)))
-      return false;
-    ++result_.faults[what];
-    note(what);
-    return true;
-  };
-  auto& target = *targets_[luck_.roll(feeds)];
-  if (luck_.percent(30))
-    target.back_up();
-  if (happens("sink fails", f.sink_fails))
-    target.fail(1 + luck_.roll(4));
-  if (happens("sink is restored", f.sink_restored))
-    target.restore();
-  if (happens("clock jumps", f.clock_jumps))
-    advance(std::chrono::milliseconds{1'000 + luck_.roll(60'000)});
-  if (happens("collector crashes", f.collector_crashes)) {
-    crash_collecting();
-    start_collecting();
-  } else if (happens("process crashes", f.process_crashes)) {
-    crash_process();
-    start_serving();
-    start_collecting();
-  }
-}
-
-// Without faults everybody must get everything, and soon.
-void world::settle() {
-  note("no more faults");
-  truth_.settle();
-  for (auto& x : targets_)
-    x->heal();
-  auto none = fault_options{};
-  for (auto left = patience; left > 0ms && !checks_.broken(); left -= 50ms) {
-    for (auto busy = true; busy && !checks_.broken();) {
-      busy = step_actor();
-      busy = step_link(none) || busy;
-    }
-    if (converged())
-      break;
-    advance(50ms);
-  }
-  checks_.check(rule::l1, checks_.broken() || converged(),
-                [&] { return why_not(); });
-}
-
-// All rows are there, and everybody on the way back knows.
-bool world::converged() const {
-  for (std::size_t i = 0; i < feeds; ++i)
-    for (std::uint64_t t = 1; t <= truth_.tables(); ++t) {
-      if (targets_[i]->rows(t) != truth_.of(t).size())
-        return false;
-      const auto* stream = stream_of(i, t);
-      if (stream == nullptr || serving_->find(stream->who().id) == nullptr
-          || serving_->checkpoint_of(stream->who().id) < truth_.settled())
-        return false;
-    }
-  return true;
-}
-
-const stream_state* world::stream_of(std::size_t feed,
-                                     std::uint64_t table) const {
-  auto whole = records_[feed].rules.order == feed_order::transaction;
-  return collecting_->find(records_[feed].id,
-                           whole ? all_tables : table_id{table});
-}
-
-// -- looking ------------------------------------------------------------------
-
-void world::check() {
-  for (std::size_t i = 0; i < feeds; ++i) {
-    auto whole = records_[i].rules.order == feed_order::transaction;
-    for (std::uint64_t t = 1; t <= (whole ? 1 : truth_.tables()); ++t) {
-      const auto* stream = stream_of(i, t);
-      if (stream == nullptr || serving_->find(stream->who().id) == nullptr)
-        continue;
-      auto id = stream->who().id;
-      auto checkpoint = serving_->checkpoint_of(id);
-      if (targets_[i]->restored())
-        before_restore_.insert(id); // It believes what the target has lost.
-      auto& before = checkpoints_[id];
-      checks_.check(rule::i1, checkpoint >= before, [&] {
-        return fmt::format("{}: checkpoint went from {} to {}",
-                           records_[i].name, before.value, checkpoint.value);
-      });
-      if (checkpoint == before)
-        continue;
-      before = checkpoint;
-      if (before_restore_.contains(id))
-        continue;
-      for (auto k = whole ? std::uint64_t{1} : t;
-           k <= (whole ? truth_.tables() : t); ++k)
-        checks_.check(
-          rule::i12, targets_[i]->rows(k) >= truth_.up_to(k, checkpoint), [&] {
-            return fmt::format("{}: table {}: checkpoint {} is ahead of the "
-                               "target's {} rows",
-                               records_[i].name, k, checkpoint.value,
-                               targets_[i]->rows(k));
-          });
-    }
-  }
-  check_resets();
-}
-
-void world::check_resets() {
-  const auto& all =
-    core_of<dispatcher_shard_data>(actors_.partitions[0].shard)->resets();
-  if (all.empty())
-    return;
-  const auto& x = all.back();
-  auto key = (x.registration.counter << 20U) ^ x.new_epoch.value;
-  if (key == resets_seen_)
-    return;
-  resets_seen_ = key;
-  ++result_.probes["resets"];
-  auto bound = std::max(x.requested, x.checkpoint_before);
-  checks_.check(rule::i4,
-                x.lower_bound >= bound && x.checkpoint_after == x.lower_bound,
-                [&] { return to_string(x); });
-  checks_.check(rule::i11, x.new_epoch > x.old_epoch,
-                [&] { return to_string(x); });
-  if (x.requested < x.checkpoint_before)
-    ++result_.probes["resets below the checkpoint"];
-}
-
-std::string world::why_not() const {
-  auto result = std::string{"after the faults: "};
-  for (std::size_t i = 0; i < feeds; ++i) {
-    for (std::uint64_t t = 1; t <= truth_.tables(); ++t)
-      result += fmt::format("{}, table {}: {} of {} rows; ", records_[i].name,
-                            t, targets_[i]->rows(t), truth_.of(t).size());
-    result += to_string(collecting_->status(records_[i].id).failure) + "; ";
-  }
-  return result;
-}
-
-void world::note(const std::string& what) {
-  if (watch_)
-    watch_(fmt::format("{:>6} {}", result_.steps, what));
 }
 
 } // namespace sluice::simulation

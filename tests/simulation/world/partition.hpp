@@ -1,0 +1,51 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+
+#include "actors/dispatcher_shard_state.hpp"
+#include "actors/event_store_state.hpp"
+#include "actors/service_actors.hpp"
+#include "store/log_engine.hpp"
+#include "tests/simulation/world/link.hpp"
+#include "tests/simulation/world/wire.hpp"
+
+namespace sluice::simulation {
+
+/// One partition of the simulated service, with the link to its shard.
+struct partition {
+  partition_id id;
+
+  // What survives the end of the process.
+  std::map<table_id, timestamp> lost; ///< Noted before rows went.
+
+  std::shared_ptr<log_engine> engine;
+
+  // Its actors; what is seen of their states while they are there.
+  partition_actors actors;
+  const dispatcher_shard_state* serving = nullptr;
+  const event_store_state* keeping = nullptr;
+  caf::actor_id shard_id = 0;
+  caf::actor_id store_id = 0;
+  caf::actor_id disk_id = 0;
+
+  // The link. `far` is what the other side sees.
+  dispatcher_shard_actor far_shard;
+  collector_shard_actor far_collector;
+  schema_store_actor far_schemas; ///< On the way there look-ups may wait.
+  lane up;
+  lane down;
+  std::unique_ptr<wire> ear;
+
+  // What the checks have seen.
+  std::size_t last_reset = 0;
+  std::map<std::uint64_t, timestamp> floors; ///< By table.
+  std::set<registration_id> looking_up; ///< RESET came, the answer did not.
+
+  void make(partition_id number, const schedule_options& how);
+  /// Opens the log unless it is open.
+  void open();
+};
+
+} // namespace sluice::simulation

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "messages/delivery.hpp"
+#include "messages/heartbeat.hpp"
+#include "messages/registration.hpp"
+#include "messages/reset.hpp"
+#include "messages/watermark.hpp"
+#include "tests/simulation/world/history.hpp"
+#include "tests/simulation/world/rules.hpp"
+
+namespace sluice::simulation {
+
+/// Listens at both ends of a channel, before anything can get lost, and
+/// compares what is said with the history: the protocol as the specification
+/// has it, with no help from the states that carry it out.
+class wire {
+public:
+  wire(const history& truth, rules& checks, planted violation)
+    : truth_{truth}, checks_{checks}, violation_{violation} {
+    // nop
+  }
+
+  // -- as DISPATCHER_SHARD says it --------------------------------------------
+
+  void on_down(const ready& x);
+  void on_down(const handshake& x);
+  void on_down(const delivery& x);
+  void on_down(const schema_change& x);
+  void on_down(const watermark& x);
+  void on_down(const refused& x) { on_removed({x.registration}); }
+  void on_down(const digest& x) { (void) enter(x.mark); }
+  void on_down(const syncpoint& x) { (void) enter(x.mark); }
+  template <class Message>
+  void on_down(const Message&) {
+    // says nothing about rows
+  }
+
+  // -- as COLLECTOR_SHARD says it ---------------------------------------------
+
+  void on_up(const register_dispatchers& x);
+  void on_up(const reset_streams& x);
+  void on_up(const heartbeat& x);
+  template <class Message>
+  void on_up(const Message&) {
+    // says nothing about rows
+  }
+
+  /// DISPATCHER_SHARD forgets them: its channel makes them no promise.
+  void on_removed(const std::vector<registration_id>& ids);
+  /// It has those; they take the place of earlier ones.
+  void on_registered(const register_dispatchers& x);
+
+  /// What was said to the end that is gone was not heard: nothing is known of
+  /// a stream until its next handshake.
+  void on_cut();
+
+  /// On its way the reset became one that asks for less.
+  void on_asked_for_less(const reset_entry& x) {
+    lives_[x.registration].reset_ts = x.reset_ts;
+  }
+
+  [[nodiscard]] bool planted_one() const { return planted_one_; }
+
+private:
+  struct stream {
+    registration_id registration;
+    epoch now; ///< 0: no handshake was heard.
+    timestamp lower;
+    sequence seq;
+    timestamp complete; ///< Promised, but for what the channel promises.
+    bool in_sync = false;
+    row_cursor cut; ///< End of the last cut.
+    row_cursor highest;
+    std::map<std::uint64_t, std::size_t> next; ///< Row, by table.
+  };
+  struct life_of { // a registration
+    registration who;
+    epoch asked;
+    timestamp reset_ts;
+    timestamp reported;
+    bool removed = false;
+  };
+
+  void open(channel_id channel);
+  bool enter(const channel_mark& mark);
+  stream* current(slot of, epoch in, const char* what);
+  void take_item(const delivery_item& x);
+  void take_row(stream& of, const row_view& row);
+  void check_promise(const stream& of);
+  [[nodiscard]] timestamp promised(const stream& x) const {
+    return x.in_sync ? std::max(x.complete, resolved_) : x.complete;
+  }
+  [[nodiscard]] std::size_t next(const stream& of, std::uint64_t table) const;
+
+  const history& truth_;
+  rules& checks_;
+  planted violation_;
+  bool planted_one_ = false;
+  channel_id channel_;
+  channel_seq seq_;
+  bool cut_ = false;    // since the channel was opened
+  bool missed_ = false; // handshakes, on this channel
+  bool skip_ = false;   // messages before the next one
+  timestamp resolved_;
+  std::map<slot, stream> streams_;
+  std::map<registration_id, life_of> lives_;
+  timestamp bulk_; // highest that heartbeats of this channel said
+};
+
+} // namespace sluice::simulation

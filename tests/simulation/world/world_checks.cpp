@@ -1,0 +1,255 @@
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "messages/partitioning.hpp"
+#include "tests/simulation/world/world.hpp"
+
+/// What must hold, seen from outside.
+namespace sluice::simulation {
+
+// -- look-ups -----------------------------------------------------------------
+
+bool world::whole(std::size_t feed) const {
+  return records_[feed].rules.order == feed_order::transaction;
+}
+
+const stream_state* world::stream_of(std::size_t feed,
+                                     std::uint64_t table) const {
+  return collecting_->find(records_[feed].id,
+                           whole(feed) ? all_tables : table_id{table});
+}
+
+const partition& world::partition_with(std::uint64_t table) const {
+  return partitions_[partition_of({table}, partitions_.size())];
+}
+
+// -- what is on its way into a state ------------------------------------------
+
+void world::before_step(const arrival& x, caf::actor_id who) {
+  for (auto& p : partitions_) {
+    if (who == p.shard_id) {
+      look_at_shard(p, x);
+    } else if (who == p.disk_id) {
+      if (const auto* note = x.as<note_lost>())
+        for (const auto& lost : note->lost)
+          p.lost[lost.table] = std::max(p.lost[lost.table], lost.floor);
+    } else if (who == p.store_id) {
+      if (const auto* scan = x.as<scan_request>()) {
+        auto streams = std::set<registration_id>{};
+        for (const auto& entry : scan->entries)
+          checks_.check(
+            rule::i23, streams.insert(entry.registration).second, [&] {
+              return fmt::format("scan {} names {} twice", scan->scan.value,
+                                 to_string(entry.registration));
+            });
+      }
+    }
+  }
+}
+
+void world::look_at_shard(partition& p, const arrival& x) {
+  if (const auto* resets = x.as<reset_streams>()) {
+    for (const auto& entry : resets->entries) {
+      const auto* found = p.serving->find(entry.registration);
+      if (found == nullptr)
+        continue;
+      if (found->scan == dispatcher_state::scan_phase::asked)
+        checks_.probe("reset while a scan is in flight");
+      if (found->scan == dispatcher_state::scan_phase::queued)
+        checks_.probe("reset while a scan is queued");
+      if (!p.looking_up.insert(entry.registration).second)
+        checks_.probe("second reset while a look-up is out");
+      if (entry.reset_ts < found->checkpoint())
+        checks_.probe("reset below the checkpoint");
+      if (found->torn())
+        checks_.probe("reset inside of a transaction");
+    }
+  } else if (x.as<heartbeat>() != nullptr) {
+    if (!p.looking_up.empty())
+      checks_.probe("heartbeat while a look-up is out");
+  } else if (x.as<progress>() != nullptr) {
+    if (!p.looking_up.empty())
+      checks_.probe("notification while a look-up is out");
+  } else if (const auto* come = x.as<register_dispatchers>()) {
+    p.ear->on_registered(*come);
+  } else if (const auto* gone = x.as<remove_dispatchers>()) {
+    p.ear->on_removed(gone->registrations);
+    if (!p.looking_up.empty())
+      checks_.probe("remove while a look-up is out");
+  } else if (x.as<digest_request>() != nullptr) {
+    checks_.probe("digest asked for");
+  } else if (const auto* answer = x.as<schema_answer>()) {
+    p.looking_up.erase(answer->query.registration);
+    const auto* found = p.serving->find(answer->query.registration);
+    if (found != nullptr && found->checkpoint() > answer->query.at)
+      checks_.probe("look-up overtaken by a heartbeat");
+  } else if (const auto* scan = x.as<scan_answer>()) {
+    look_at_scan(p, *scan);
+  }
+}
+
+void world::look_at_scan(const partition& p, const scan_answer& x) {
+  for (const auto& result : x.results) {
+    checks_.check(rule::i3, result.failure != errc::out_of_range, [&] {
+      return fmt::format("scan of table {} after {}, the store has rows > {}",
+                         result.asked.table.value,
+                         to_string(result.asked.after), result.lower.value);
+    });
+    const auto* found = p.serving->find(result.asked.registration);
+    if (found == nullptr || found->stream_epoch() != result.asked.stream_epoch)
+      checks_.probe("scan answer of an epoch that is over");
+    if (result.complete_to < p.serving->last())
+      checks_.probe("scan answer that the log has left behind");
+    if (!result.asked.after.is_end() && result.asked.after.commit_ts)
+      checks_.probe("scan from inside of a commit_ts");
+  }
+}
+
+// -- a dispatcher shard -------------------------------------------------------
+
+void world::check_shard(partition& p) {
+  for (auto feed : subscribed_)
+    for (std::uint64_t t = 1; t <= truth_.tables(); ++t)
+      if (targets_[feed]->wants(t) && &partition_with(t) == &p
+          && (t == 1 || !whole(feed)))
+        check_stream(feed, t, p);
+  check_resets(p);
+}
+
+void world::check_stream(std::size_t feed, std::uint64_t table,
+                         const partition& p) {
+  const auto* stream = stream_of(feed, table);
+  if (stream == nullptr || p.serving->find(stream->who().id) == nullptr)
+    return;
+  auto id = stream->who().id;
+  auto& target = *targets_[feed];
+  auto checkpoint = p.serving->checkpoint_of(id);
+  if (target.restored())
+    before_restore_.insert(id); // It believes what the target has lost.
+  auto& before = checkpoints_[id];
+  if (how_.violation == planted::checkpoint_goes_back && !planted_
+      && checkpoint > before && before) {
+    planted_ = true;
+    checkpoint = before.previous();
+  }
+  checks_.check(rule::i1, checkpoint >= before, [&] {
+    return fmt::format("{}: checkpoint went from {} to {}",
+                       records_[feed].name, before.value, checkpoint.value);
+  });
+  if (checkpoint == before)
+    return;
+  before = checkpoint;
+  if (before_restore_.contains(id))
+    return;
+  for (auto t = whole(feed) ? std::uint64_t{1} : table;
+       t <= (whole(feed) ? truth_.tables() : table); ++t)
+    checks_.check(rule::i12d, target.rows(t) >= truth_.up_to(t, checkpoint),
+                  [&] {
+                    return fmt::format(
+                      "{}: table {}: checkpoint {} is ahead of the target's {} "
+                      "rows",
+                      records_[feed].name, t, checkpoint.value, target.rows(t));
+                  });
+}
+
+void world::check_resets(partition& p) {
+  const auto& all = p.serving->resets();
+  if (all.empty())
+    return;
+  const auto& x = all.back();
+  auto key = (x.registration.counter << 20U) ^ x.new_epoch.value;
+  if (key == p.last_reset)
+    return;
+  p.last_reset = key;
+  checks_.probe("reset");
+  auto bound = std::max(x.requested, x.checkpoint_before);
+  checks_.check(rule::i4,
+                x.lower_bound >= bound && x.checkpoint_after == x.lower_bound,
+                [&] { return to_string(x); });
+  checks_.check(rule::i11, x.new_epoch > x.old_epoch,
+                [&] { return to_string(x); });
+}
+
+// -- an event store -----------------------------------------------------------
+
+// What it may let go of must be at every target that wants it.
+void world::check_store(partition& p) {
+  for (std::uint64_t t = 1; t <= truth_.tables(); ++t) {
+    if (&partition_with(t) != &p)
+      continue;
+    auto floor = p.keeping->release_floor({t});
+    if (floor == std::exchange(p.floors[t], floor))
+      continue; // Targets only go on, as long as rows may go at all.
+    auto gone = truth_.up_to(t, floor);
+    if (gone > 0)
+      checks_.probe("rows may be released");
+    for (const auto& target : targets_)
+      checks_.check(rule::es18, !target->wants(t) || target->rows(t) >= gone,
+                    [&] {
+                      return fmt::format(
+                        "table {}: {} rows may go, {} has only {}", t, gone,
+                        target->feed().name, target->rows(t));
+                    });
+    checks_.check(rule::es18, !how_.keeps_all || gone == 0, [&] {
+      return fmt::format("table {}: {} rows may go, one feed keeps all", t,
+                         gone);
+    });
+  }
+}
+
+// -- the end ------------------------------------------------------------------
+
+// All rows are there, and everybody on the way back knows.
+bool world::converged() const {
+  for (auto feed : subscribed_)
+    for (std::uint64_t t = 1; t <= truth_.tables(); ++t) {
+      if (!targets_[feed]->wants(t))
+        continue;
+      if (targets_[feed]->rows(t) != truth_.of(t).size())
+        return false;
+      const auto& serving = *partition_with(t).serving;
+      const auto* stream = stream_of(feed, t);
+      if (stream == nullptr || serving.find(stream->who().id) == nullptr
+          || serving.checkpoint_of(stream->who().id) < truth_.settled())
+        return false;
+    }
+  return true;
+}
+
+// Nothing is left over.
+void world::check_rest() {
+  checks_.check(rule::i18, collecting_->pinned_bytes() == 0, [&] {
+    return fmt::format("{} bytes are pinned", collecting_->pinned_bytes());
+  });
+  auto here = std::size_t{0};
+  for (auto feed : subscribed_)
+    for (std::uint64_t t = 1; t <= truth_.tables(); ++t)
+      if (targets_[feed]->wants(t) && (t == 1 || !whole(feed)))
+        ++here;
+  auto there = std::size_t{0};
+  for (const auto& p : partitions_)
+    there += p.serving->size();
+  checks_.check(rule::i30, here == there, [&] {
+    return fmt::format("{} registrations here, {} there", here, there);
+  });
+}
+
+std::string world::why_not() const {
+  auto result = std::string{"after the faults: "};
+  for (auto feed : subscribed_) {
+    auto& target = *targets_[feed];
+    for (std::uint64_t t = 1; t <= truth_.tables(); ++t)
+      if (target.wants(t))
+        result += fmt::format("{}, table {}: {} of {} rows; ",
+                              records_[feed].name, t, target.rows(t),
+                              truth_.of(t).size());
+    auto failure = collecting_->status(records_[feed].id).failure;
+    if (failure)
+      result += to_string(failure) + "; ";
+  }
+  return result;
+}
+
+} // namespace sluice::simulation

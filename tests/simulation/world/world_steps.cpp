@@ -1,0 +1,272 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "tests/simulation/world/world.hpp"
+
+/// Time and choice: who does what next, and what goes wrong.
+namespace sluice::simulation {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto patience = 60'000ms; // virtual, to converge without faults
+constexpr auto patience_steps = std::uint64_t{60'000};
+
+// What stands in for an actor beyond the link has no name of its own.
+std::string_view name_of(const caf::scheduled_actor& x) {
+  auto name = std::string_view{x.name()};
+  return name == "scheduled_actor" ? "  to the link:" : name;
+}
+
+} // namespace
+
+outcome world::run() {
+  // It may be chosen that nobody goes on: acts end it, too.
+  while (result_.steps < how_.steps && acts_ < 50 * how_.steps
+         && !checks_.broken())
+    act();
+  if (!checks_.broken())
+    settle();
+  result_.broken = checks_.broken();
+  result_.planted = planted_;
+  for (const auto& x : targets_)
+    result_.planted = result_.planted || x->planted_one();
+  for (const auto& p : partitions_)
+    result_.planted = result_.planted || p.ear->planted_one();
+  result_.rows = truth_.all().size();
+  result_.faults = faults_;
+  result_.evaluations = checks_.evaluations();
+  result_.probes = checks_.probes();
+  result_.choices = choose_.taken();
+  return std::move(result_);
+}
+
+void world::note(const std::string& what) {
+  if (watch_)
+    watch_(fmt::format("{:>6} {}", result_.steps, what));
+}
+
+// -- one step -----------------------------------------------------------------
+
+// None: nobody is ready but the one that does nothing.
+std::optional<std::size_t> world::choose_actor() {
+  const auto& jobs = jobs_.jobs;
+  if (jobs.empty())
+    return {};
+  auto at = order_.choose(jobs, choose_);
+  if (acts_ >= stalled_until_ || actor_of(jobs[at]).id() != stalled_)
+    return at;
+  if (jobs.size() == 1)
+    return {};
+  return (at + 1) % jobs.size();
+}
+
+bool world::step_actor() {
+  auto at = choose_actor();
+  if (!at)
+    return false;
+  auto& jobs = jobs_.jobs;
+  auto next = jobs.begin() + static_cast<std::ptrdiff_t>(*at);
+  std::rotate(jobs.begin(), next, next + 1);
+  auto& actor = actor_of(jobs.front());
+  auto id = actor.id();
+  auto kind = std::uint64_t{0};
+  if (auto* message = actor.peek_at_next_mailbox_element()) {
+    const auto& content = message->content();
+    kind = arrival::kind_of(content);
+    if (watch_)
+      note(fmt::format("{} {}", name_of(actor), to_string(content)));
+    before_step({content, kind}, id);
+  }
+  result_.trace = (result_.trace ^ id ^ kind) * 0x100000001B3ULL;
+  jobs_.run_once();
+  ++result_.steps;
+  for (auto& p : partitions_) // Only its own steps change what it holds.
+    if (id == p.shard_id)
+      check_shard(p);
+    else if (id == p.store_id)
+      check_store(p);
+  return true;
+}
+
+bool world::step_link(bool faulty) {
+  auto waiting = std::vector<lane*>{};
+  for (auto& p : partitions_) {
+    if (!p.down.empty())
+      waiting.push_back(&p.down);
+    if (!p.up.empty())
+      waiting.push_back(&p.up);
+  }
+  if (!asks_.empty() && !asks_wait_)
+    waiting.push_back(&asks_);
+  if (waiting.empty())
+    return false;
+  auto& next = *waiting[choose_.roll(waiting.size())];
+  if (faulty)
+    next.step(how_, &next == &asks_ ? fault::look_up_lost : fault::lose,
+              choose_, faults_);
+  else
+    next.step();
+  return true;
+}
+
+void world::advance(std::chrono::milliseconds by) {
+  jobs_.advance_time(by);
+  note(fmt::format("time passes: {} ms", by.count()));
+}
+
+// -- while things fail --------------------------------------------------------
+
+void world::act() {
+  ++acts_;
+  auto roll = choose_.roll(100);
+  if (roll < 72) {
+    if (!step_actor() && !step_link(true))
+      advance(20ms);
+  } else if (roll < 88) {
+    (void) step_link(true);
+  } else if (roll < 93) {
+    if (choose_.percent(how_.ddl)) {
+      truth_.change_schema(choose_);
+      note("a schema changes");
+    } else {
+      truth_.commit(choose_);
+      note("a transaction is committed");
+    }
+  } else if (roll < 97) {
+    advance(std::chrono::milliseconds{1 + choose_.roll(200)});
+  } else {
+    misbehave();
+  }
+}
+
+bool world::happens(fault x) {
+  if (how_.of(x) == 0 || !choose_.percent(how_.of(x)))
+    return false;
+  ++faults_[static_cast<std::size_t>(x)];
+  note(fmt::format("** {}", fault_kinds[static_cast<std::size_t>(x)].name));
+  return true;
+}
+
+reset_streams world::changed(partition& p, reset_streams x) {
+  for (auto& entry : x.entries)
+    if (happens(fault::asks_for_less)) {
+      auto less = 1 + choose_.roll(20);
+      entry.reset_ts.value -= std::min(entry.reset_ts.value, less);
+      p.ear->on_asked_for_less(entry);
+    }
+  return x;
+}
+
+void world::misbehave() {
+  fail_targets();
+  fail_disks();
+  asks_wait_ = happens(fault::look_up_slow);
+  if (happens(fault::cut)) {
+    auto& p = partitions_[choose_.roll(partitions_.size())];
+    if (!p.down.empty())
+      checks_.probe("link cut with messages on it");
+    cut_link(p);
+  }
+  if (happens(fault::clock_jumps))
+    advance(std::chrono::milliseconds{1'000 + choose_.roll(60'000)});
+  if (happens(fault::source_fails))
+    *source_fails_ = 1 + choose_.roll(3);
+  if (happens(fault::feed_leaves)) {
+    if (subscribed_.contains(goes))
+      unsubscribe(goes);
+    else
+      subscribe(goes);
+  }
+  end_roles();
+}
+
+void world::fail_targets() {
+  auto feed = choose_.roll(feeds);
+  auto& target = *targets_[feed];
+  if (choose_.percent(30))
+    target.back_up();
+  if (happens(fault::sink_fails))
+    target.fail(1 + choose_.roll(4));
+  if (happens(fault::sink_restored))
+    target.restore();
+  auto sink = actors_.sinks.find(records_[feed].id);
+  if (sink != actors_.sinks.end() && happens(fault::sink_stalls)) {
+    stalled_ = sink->second->id();
+    stalled_until_ = acts_ + 10 + choose_.roll(200);
+  }
+}
+
+void world::fail_disks() {
+  // nop
+}
+
+// Each loses its mailboxes and its memory, and starts again.
+void world::end_roles() {
+  if (happens(fault::collecting_ends)) {
+    end_collecting(happens(fault::sink_stale));
+    start_collecting();
+    if (!former_sinks_.empty() && choose_.percent(70)) { // later than the next
+      stalled_ = former_sinks_[choose_.roll(former_sinks_.size())]->id();
+      stalled_until_ = acts_ + 100;
+    }
+  } else if (happens(fault::brokering_ends)) {
+    end_broker();
+    start_broker();
+  } else if (happens(fault::serving_ends)) {
+    end_serving();
+    start_serving();
+  } else if (happens(fault::source_ends)) {
+    end_source();
+    start_source();
+  } else if (happens(fault::process_ends)) {
+    end_process(false);
+  } else if (happens(fault::power_lost)) {
+    end_process(true);
+  }
+}
+
+void world::end_process(bool) {
+  end_collecting(false);
+  end_serving();
+  start_serving();
+  start_collecting();
+}
+
+// -- when nothing fails any more ----------------------------------------------
+
+void world::heal() {
+  note("nothing fails any more");
+  truth_.settle();
+  for (auto& x : targets_)
+    x->heal();
+  *source_fails_ = 0;
+  asks_wait_ = false;
+  stalled_ = 0;
+  if (!subscribed_.contains(goes))
+    subscribe(goes);
+}
+
+// Everybody must get everything, and soon.
+void world::settle() {
+  heal();
+  auto last = result_.steps + patience_steps;
+  auto more = [&] { return !checks_.broken() && result_.steps < last; };
+  for (auto left = patience; left > 0ms && more(); left -= 200ms) {
+    for (auto busy = true; busy && more();) {
+      busy = step_actor();
+      busy = step_link(false) || busy;
+    }
+    if (!more() || converged())
+      break;
+    advance(200ms);
+  }
+  if (checks_.broken())
+    return;
+  checks_.check(rule::l1, converged(), [&] { return why_not(); });
+  check_rest();
+}
+
+} // namespace sluice::simulation
