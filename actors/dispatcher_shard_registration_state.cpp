@@ -84,8 +84,10 @@ void dispatcher_shard_state::send_ready(slot stream) {
 dispatcher_shard_state::effects
 dispatcher_shard_state::on_remove(const remove_dispatchers& x) {
   if (enter(x.channel))
-    for (const auto& id : x.registrations)
+    for (const auto& id : x.registrations) {
+      forgotten_.erase(id);
       remove_one(id);
+    }
   report_floors();
   return take();
 }
@@ -133,15 +135,19 @@ void dispatcher_shard_state::forget(slot stream) {
 void dispatcher_shard_state::forget_streaming() {
   auto streaming = std::vector<registration_id>{};
   for (const auto& [id, stream] : slots_)
-    if (at(stream).streaming())
+    if (at(stream).streaming()) {
       streaming.push_back(id);
+      mark_behind(stream);
+    }
+  send_watermark(); // the last that may speak for them
   for (auto id : streaming)
     remove_one(id);
-  forgotten_.insert(forgotten_.end(), streaming.begin(), streaming.end());
+  forgotten_.insert(streaming.begin(), streaming.end());
 }
 
+// Again and again, as it may get lost: who hears of it answers with REMOVE.
 void dispatcher_shard_state::tell_forgotten() {
-  for (auto id : std::exchange(forgotten_, {}))
+  for (auto id : forgotten_)
     out_.emplace_back(unknown_registration{down_.channel(), id});
 }
 

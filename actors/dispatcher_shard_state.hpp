@@ -196,7 +196,7 @@ private:
   downlink_state down_;
   bool heard_ = false; // since the last tick
   time contact_{};
-  std::vector<registration_id> forgotten_; // the collector does not know yet
+  std::set<registration_id> forgotten_; // the collector does not know yet
   std::map<feed_id, parcel> parcels_;
   std::set<slot> behind_now_; // to be told with the next watermark
   std::set<slot> joined_now_; // to be told caught up with the next watermark

@@ -314,8 +314,9 @@ TEST_CASE_FIXTURE(shard_fixture, "a silent collector loses its streams") {
     CHECK(uut.find(waits) != nullptr); // it has no handshake
     beat_all(0, 0);
     CHECK(take_one<unknown_registration>().registration == first);
+    keep(uut.on_remove({channel, {1}, {first}}));
     beat_all(0, 0);
-    CHECK(take<unknown_registration>().empty()); // said once
+    CHECK(take<unknown_registration>().empty()); // it knows
   }
   SUBCASE("not while it says something") {
     beat_all(0, 0);
