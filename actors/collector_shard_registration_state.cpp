@@ -115,6 +115,8 @@ void collector_shard_state::renew(stream_entry& x, timestamp start, time now) {
   registrations_.erase(x.stream.who().id);
   auto id = registration_numbers_.next();
   registrations_.emplace(id, number);
+  // What the sink was handed is still under way there, so it is not taken
+  // again; a sink that lost it has said so before.
   x.stream.renew(id, start);
   x.progress.renew(start);
   feed_of(x).busy.insert(number);

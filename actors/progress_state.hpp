@@ -21,6 +21,9 @@ public:
     // nop
   }
 
+  /// A new registration: its start is believed. What is under way to the sink
+  /// stays so.
+  void renew(timestamp start) { latched_ = start; }
   /// Rows go to the sink as part of `batch`.
   /// @param complete Everything <= it was accepted before.
   /// @returns Rows among them at or below the checkpoint: 0, always; counted
@@ -31,9 +34,6 @@ public:
   std::uint64_t on_durable(std::uint64_t batch);
   /// The sink lost what was not durable; it says where it stands.
   void on_sink_opened(const table_position& stored);
-
-  /// A new registration: what was reported in the one before is forgotten.
-  void renew(timestamp start) { latched_ = start; }
 
   /// All rows <= it are durable, as far as this process knows.
   [[nodiscard]] timestamp target_checkpoint(timestamp effective) const {
