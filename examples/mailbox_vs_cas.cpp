@@ -105,25 +105,6 @@ void print_row(std::string_view name, const result& x, std::size_t steps) {
   std::fflush(stdout);
 }
 
-// What a step of the history mends is seen where only a part of the threads
-// runs: failing schedules of all.
-void print_parts() {
-  constexpr auto parts = std::array<shared_state::chain_set, 3>{
-    0b0001100, 0b0001001, 0b0001011};
-  fmt::print("\n{:<42} {:>15} {:>18} {:>18}\n", "of all schedules fail, with",
-             "two heartbeats", "reset, heartbeat", "2 resets, heartb.");
-  for (const auto& x : variants) {
-    if (x.how.one_thread)
-      continue;
-    fmt::print("{:<42}", x.name);
-    for (const auto& part : parts) {
-      auto found = explore([&] { return shared_state{x.how, {}, part}; });
-      fmt::print(" {:>8} of {:>5}", found.violating, found.schedules);
-    }
-    fmt::print("\n");
-  }
-}
-
 using schedules = std::array<std::vector<std::string>, checker::kinds.size()>;
 
 void print_schedule(std::string_view name, const char* kind,
@@ -131,6 +112,36 @@ void print_schedule(std::string_view name, const char* kind,
   fmt::print("\n{}: {}\n", name, kind);
   for (std::size_t i = 0; i < steps.size(); ++i)
     fmt::print("{:>4}  {}\n", i + 1, steps[i]);
+}
+
+// Few threads show what a step of the history mends, and what it does not.
+struct part {
+  const char* name;
+  shared_state::chain_set running;
+};
+constexpr auto parts = std::array<part, 3>{{{"two heartbeats", 0b0001100},
+                                            {"reset, heartbeat", 0b0001001},
+                                            {"resets, heartbeat", 0b0001011}}};
+
+void print_parts() {
+  fmt::print("\n{:<42}", "failing, of all, with only some threads");
+  for (const auto& x : parts)
+    fmt::print(" {:>17}", x.name);
+  for (const auto& x : variants) {
+    if (x.how.one_thread)
+      continue;
+    fmt::print("\n{:<42}", x.name);
+    for (const auto& y : parts) {
+      auto found = explore([&] { return shared_state{x.how, {}, y.running}; });
+      fmt::print(" {:>8} of {:>5}", found.violating, found.schedules);
+    }
+  }
+  fmt::print("\n");
+  for (const auto& x : {parts[0], parts[1]})
+    print_schedule(fmt::format("{}, {}", variants[1].name, x.name),
+                   checker::kinds[checker::moved_back],
+                   shortest_to(shared_state{variants[1].how, {}, x.running},
+                               checker::moved_back));
 }
 
 // What ends the process, if a variant has that; else the first kind it has.
