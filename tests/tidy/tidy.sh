@@ -106,6 +106,47 @@ same_title() {
 }
 report 'name of a test given twice in one folder' < <(same_title || true)
 
+# ---- Documents. --------------------------------------------------------------
+
+# A page in two languages has the same sections, tables and blocks in both.
+shape_of() {
+  awk '/^(## |\|-|```)/ { print substr($0, 1, 2) } /^\|/ { print gsub(/\|/, "") }' \
+    "$1"
+}
+other_shape() {
+  local page
+  select_files '^docs/.*\.zh\.md$' | while IFS= read -r page; do
+    cmp -s <(shape_of "$page") <(shape_of "${page%.zh.md}.md") || echo "$page"
+  done
+}
+report 'sections, tables or blocks differ from the other language' \
+  < <(other_shape || true)
+
+# missing_tests: what a table names as `| test | folder/file_test |`
+missing_tests() {
+  local page title file
+  select_files '^docs/failure_analysis(\.zh)?\.md$' | while IFS= read -r page; do
+    sed -nE 's#^\|.* \| ([^|]+) \| ([a-z]+/[a-z_]+_test) \|$#\1\t\2#p' "$page" |
+      while IFS=$'\t' read -r title file; do
+        grep -qsF "\"$title\"" "tests/$file.cpp" || echo "$page: $title"
+      done
+  done
+}
+report 'a document names a test that is not there' < <(missing_tests || true)
+
+# other_figures: of a schedule or a table row, if the program printed another
+other_figures() {
+  local page printed=examples/mailbox_vs_cas.txt
+  select_files '^docs/failure_analysis(\.zh)?\.md$' | while IFS= read -r page; do
+    grep -P '^ +\d+  |^\d.*: (scan below|row lost|checkpoint moved)' "$page" |
+      grep -vxFf "$printed" | sed "s#^#$page: #"
+    diff -b <(grep -oP "^\d'? .*?\K( +[\d-]+){7}$" "$printed" | tr -s ' -' ' ') \
+      <(sed -nE "s#^\| [0-9]'?: [^|]*((\|[ 0-9,]*){7})\|\$#\1#p" "$page" |
+        tr -d ',' | tr -s ' |' ' ') | grep '^[<>]' | sed "s#^#$page: #"
+  done
+}
+report 'figures that mailbox_vs_cas does not print' < <(other_figures || true)
+
 if [[ $breaches -gt 0 ]]; then
   echo "tidy: $breaches breaches"
   exit 1
