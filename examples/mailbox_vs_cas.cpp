@@ -85,14 +85,32 @@ result explore_all(const design& how) {
   return sum;
 }
 
-std::vector<std::string> shortest(const design& how, std::size_t kind) {
-  auto best = std::vector<std::string>{};
+schedules shortest(const design& how, kind_set wanted) {
+  auto best = schedules{};
   for (const auto& order : orders(how)) {
-    auto found = shortest_to(shared_state{how, order}, kind);
-    if (best.empty() || (!found.empty() && found.size() < best.size()))
-      best = std::move(found);
+    auto found = shortest_to(shared_state{how, order}, wanted);
+    for (std::size_t i = 0; i < best.size(); ++i)
+      if (best[i].empty()
+          || (!found[i].empty() && found[i].size() < best[i].size()))
+        best[i] = std::move(found[i]);
   }
   return best;
+}
+
+kind_set kinds_of(const result& x) {
+  auto kinds = kind_set{};
+  for (std::size_t i = 0; i < kinds.size(); ++i)
+    kinds.set(i, x.violations.contains(checker::kinds[i]));
+  return kinds;
+}
+
+// Of the shortest one.
+std::size_t steps_of(const schedules& found) {
+  auto steps = std::size_t{0};
+  for (const auto& x : found)
+    if (!x.empty() && (steps == 0 || x.size() < steps))
+      steps = x.size();
+  return steps;
 }
 
 void print_row(std::string_view name, const result& x, std::size_t steps) {
@@ -104,8 +122,6 @@ void print_row(std::string_view name, const result& x, std::size_t steps) {
   fmt::print(" {:>8}\n", steps == 0 ? "-" : std::to_string(steps));
   std::fflush(stdout);
 }
-
-using schedules = std::array<std::vector<std::string>, checker::kinds.size()>;
 
 void print_schedule(std::string_view name, const char* kind,
                     const std::vector<std::string>& steps) {
@@ -137,11 +153,12 @@ void print_parts() {
     }
   }
   fmt::print("\n");
+  constexpr auto moved_back = checker::moved_back;
   for (const auto& x : {parts[0], parts[1]})
     print_schedule(fmt::format("{}, {}", variants[1].name, x.name),
-                   checker::kinds[checker::moved_back],
+                   checker::kinds[moved_back],
                    shortest_to(shared_state{variants[1].how, {}, x.running},
-                               checker::moved_back));
+                               kind_set{}.set(moved_back))[moved_back]);
 }
 
 // What ends the process, if a variant has that; else the first kind it has.
@@ -187,15 +204,8 @@ int main(int argc, char** argv) {
   for (std::size_t i = 0; i < variants.size(); ++i) {
     const auto& x = variants[i];
     auto explored = explore_all(x.how);
-    auto steps = std::size_t{0};
-    for (std::size_t kind = 0; kind < checker::kinds.size(); ++kind) {
-      if (!explored.violations.contains(checker::kinds[kind]))
-        continue;
-      found[i][kind] = shortest(x.how, kind);
-      auto n = found[i][kind].size();
-      steps = steps == 0 ? n : std::min(steps, n);
-    }
-    print_row(x.name, explored, steps);
+    found[i] = shortest(x.how, kinds_of(explored));
+    print_row(x.name, explored, steps_of(found[i]));
     as_known &= explored.complete && (explored.violating > 0) == x.fails;
   }
   auto ours = explore([] { return std::make_unique<mailbox>(); });
