@@ -2,10 +2,13 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <system_error>
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +16,10 @@ namespace sluice {
 
 int file_ops::open(const char* path, int flags, mode_t mode) {
   return ::open(path, flags, mode);
+}
+
+int file_ops::close(int fd) {
+  return ::close(fd);
 }
 
 ssize_t file_ops::pwritev(int fd, const iovec* parts, int count, off_t at) {
@@ -35,12 +42,48 @@ int file_ops::ftruncate(int fd, off_t size) {
   return ::ftruncate(fd, size);
 }
 
+off_t file_ops::size(int fd) {
+  struct ::stat info = {};
+  return ::fstat(fd, &info) == 0 ? info.st_size : -1;
+}
+
+int file_ops::lock(int fd) {
+  return ::flock(fd, LOCK_EX | LOCK_NB);
+}
+
+int file_ops::access(const char* path) {
+  return ::access(path, F_OK);
+}
+
+int file_ops::mkdir(const char* path, mode_t mode) {
+  return ::mkdir(path, mode);
+}
+
 int file_ops::rename(const char* from, const char* to) {
   return ::rename(from, to);
 }
 
 int file_ops::unlink(const char* path) {
   return ::unlink(path);
+}
+
+int file_ops::list(const char* path, std::vector<std::string>& names) {
+  namespace fs = std::filesystem;
+  auto problem = std::error_code{};
+  auto end = fs::directory_iterator{};
+  for (auto i = fs::directory_iterator{path, problem}; !problem && i != end;
+       i.increment(problem))
+    names.push_back(i->path().filename().string());
+  errno = problem.value();
+  return problem ? -1 : 0;
+}
+
+int file_ops::random(void* to, std::size_t size) {
+  return ::getentropy(to, size);
+}
+
+std::chrono::nanoseconds file_ops::now() {
+  return std::chrono::steady_clock::now().time_since_epoch();
 }
 
 tl::unexpected<error> system_failure(std::string_view action,
@@ -71,7 +114,7 @@ open_file::open(std::shared_ptr<file_ops> ops, std::string path, int flags) {
 }
 
 open_file::~open_file() {
-  ::close(fd_);
+  ops_->close(fd_);
 }
 
 status open_file::write(std::vector<std::string_view> parts, std::uint64_t at) {
@@ -125,10 +168,10 @@ expected<std::string> open_file::read(std::uint64_t at,
 }
 
 expected<std::uint64_t> open_file::size() const {
-  struct ::stat info = {};
-  if (::fstat(fd_, &info) != 0)
+  auto result = ops_->size(fd_);
+  if (result < 0)
     return system_failure("stat", path_);
-  return static_cast<std::uint64_t>(info.st_size);
+  return static_cast<std::uint64_t>(result);
 }
 
 status open_file::sync_data() {

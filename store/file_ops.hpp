@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -13,19 +14,40 @@
 
 namespace sluice {
 
-/// The system calls of a log that can fail, so that tests can make them fail.
-/// Results and errno as the calls have them. Called from several threads.
+/// All that a log wants of the machine, so that tests can put another one in
+/// its place. Results and errno as the system calls have them. Called from
+/// several threads.
 class file_ops {
 public:
   virtual ~file_ops() = default;
+
+  // -- files ------------------------------------------------------------------
+
   virtual int open(const char* path, int flags, mode_t mode);
+  virtual int close(int fd);
   virtual ssize_t pwritev(int fd, const iovec* parts, int count, off_t at);
   virtual ssize_t pread(int fd, void* to, std::size_t size, off_t at);
   virtual int fdatasync(int fd);
   virtual int fsync(int fd);
   virtual int ftruncate(int fd, off_t size);
+  virtual off_t size(int fd);
+  /// Keeps others out until `fd` is closed; EWOULDBLOCK if they were first.
+  virtual int lock(int fd);
+
+  // -- names ------------------------------------------------------------------
+
+  virtual int access(const char* path);
+  virtual int mkdir(const char* path, mode_t mode);
   virtual int rename(const char* from, const char* to);
   virtual int unlink(const char* path);
+  /// What is in a directory, in no order.
+  virtual int list(const char* path, std::vector<std::string>& names);
+
+  // -- not of a disk ----------------------------------------------------------
+
+  virtual int random(void* to, std::size_t size);
+  /// Of a clock that never goes back.
+  virtual std::chrono::nanoseconds now();
 };
 
 /// disk_full or log_io from errno, with what was done and to which file.

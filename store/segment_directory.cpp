@@ -3,18 +3,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <filesystem>
-#include <random>
+#include <optional>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 namespace sluice {
-
-namespace fs = std::filesystem;
 
 // -- directory_lock -----------------------------------------------------------
 
@@ -23,22 +19,42 @@ directory_lock::directory_lock(std::shared_ptr<open_file> file)
   // nop
 }
 
+namespace {
+
+// Of the path as it is written: no look at the machine.
+std::string parent_of(const std::string& path) {
+  auto end = path.find_last_not_of('/');
+  auto slash = end == std::string::npos ? 0 : path.rfind('/', end);
+  if (slash == std::string::npos)
+    return ".";
+  return path.substr(0, std::max<std::size_t>(slash, 1));
+}
+
+status make_directory(const std::shared_ptr<file_ops>& ops,
+                              const std::string& path) {
+  auto parent = parent_of(path);
+  auto made = ops->mkdir(path.c_str(), 0777) == 0;
+  if (!made && errno == ENOENT && parent != path) {
+    if (auto above = make_directory(ops, parent); !above)
+      return above;
+    made = ops->mkdir(path.c_str(), 0777) == 0;
+  }
+  if (made)
+    return sync_directory(ops, parent);
+  return errno == EEXIST ? status{} : system_failure({}, path);
+}
+
+} // namespace
+
 expected<std::unique_ptr<directory_lock>>
 directory_lock::take(const std::shared_ptr<file_ops>& ops,
                      const std::string& directory) {
-  auto problem = std::error_code{};
-  auto made = fs::create_directories(directory, problem);
-  if (problem)
-    return directory_failure(directory, problem);
-  if (made) {
-    auto parent = fs::absolute(directory, problem).parent_path();
-    if (auto done = sync_directory(ops, parent.string()); !done)
-      return tl::unexpected{std::move(done.error())};
-  }
+  if (auto made = make_directory(ops, directory); !made)
+    return tl::unexpected{std::move(made.error())};
   auto file = open_file::open(ops, directory + "/lock", O_RDWR | O_CREAT);
   if (!file)
     return tl::unexpected{std::move(file.error())};
-  if (::flock((*file)->descriptor(), LOCK_EX | LOCK_NB) != 0) {
+  if (ops->lock((*file)->descriptor()) != 0) {
     if (errno == EWOULDBLOCK)
       return fail(errc::log_locked,
                   directory + ": another process, or service, has it open");
@@ -55,49 +71,43 @@ tl::unexpected<error> directory_failure(const std::string& directory,
 
 // -- files --------------------------------------------------------------------
 
-expected<std::vector<std::uint64_t>>
-list_segments(const std::shared_ptr<file_ops>& ops,
-              const std::string& directory) {
-  auto result = std::vector<std::uint64_t>{};
-  auto problem = std::error_code{};
-  auto end = fs::directory_iterator{};
-  for (auto i = fs::directory_iterator{directory, problem};
-       !problem && i != end; i.increment(problem)) {
-    auto path = i->path();
-    if (path.extension() == ".new") {
-      ops->unlink(path.c_str());
-      continue;
-    }
-    auto stem = path.stem().string();
-    std::uint64_t number = 0;
-    auto [rest, failure] = std::from_chars(stem.data(),
-                                           stem.data() + stem.size(), number);
-    if (path.extension() == ".seg" && failure == std::errc{}
-        && rest == stem.data() + stem.size() && stem.size() == 20)
-      result.push_back(number);
-  }
-  if (problem)
-    return fail(errc::log_io, directory + ": " + problem.message());
-  std::sort(result.begin(), result.end());
-  return result;
-}
-
 namespace {
 
-store_uuid random_uuid() {
-  auto random = std::random_device{};
-  auto result = store_uuid{};
-  for (auto& x : result)
-    x = static_cast<unsigned char>(random());
+// Of a name as segment_path makes it.
+std::optional<std::uint64_t> segment_number(std::string_view name) {
+  constexpr auto digits = std::size_t{20};
+  if (name.size() != digits + 4 || !name.ends_with(".seg"))
+    return {};
+  auto result = std::uint64_t{0};
+  auto [end, problem] = std::from_chars(name.data(), name.data() + digits,
+                                        result);
+  if (problem != std::errc{} || end != name.data() + digits)
+    return {};
   return result;
 }
 
 } // namespace
 
+expected<std::vector<std::uint64_t>>
+list_segments(const std::shared_ptr<file_ops>& ops,
+              const std::string& directory) {
+  auto names = std::vector<std::string>{};
+  if (ops->list(directory.c_str(), names) != 0)
+    return system_failure("list", directory);
+  auto result = std::vector<std::uint64_t>{};
+  std::sort(names.begin(), names.end());
+  for (const auto& name : names)
+    if (name.ends_with(".new"))
+      ops->unlink((directory + '/' + name).c_str());
+    else if (auto number = segment_number(name))
+      result.push_back(*number);
+  return result;
+}
+
 expected<store_uuid> store_identity(const std::shared_ptr<file_ops>& ops,
                                     const std::string& directory, bool is_new) {
   auto path = directory + "/store";
-  if (fs::exists(path)) {
+  if (ops->access(path.c_str()) == 0) {
     auto file = open_file::open(ops, path, O_RDONLY);
     if (!file)
       return tl::unexpected{std::move(file.error())};
@@ -111,9 +121,13 @@ expected<store_uuid> store_identity(const std::shared_ptr<file_ops>& ops,
       return fail(result.error().code, path + ": " + result.error().detail);
     return result;
   }
+  if (errno != ENOENT)
+    return system_failure("look up", path);
   if (!is_new)
     return fail(errc::log_corrupt, path + " is missing, segments are there");
-  auto uuid = random_uuid();
+  auto uuid = store_uuid{};
+  if (ops->random(uuid.data(), uuid.size()) != 0)
+    return system_failure("draw the identity", path);
   auto file = open_file::open(ops, path + ".new", O_RDWR | O_CREAT | O_TRUNC);
   if (!file)
     return tl::unexpected{std::move(file.error())};

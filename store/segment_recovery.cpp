@@ -14,12 +14,13 @@ namespace sluice {
 
 expected<std::unique_ptr<segment_log>>
 segment_log::open(segment_log_options options) {
-  auto begin = std::chrono::steady_clock::now();
   auto result = std::unique_ptr<segment_log>(
     new segment_log(std::move(options)));
+  auto& ops = *result->options_.ops;
+  auto begin = ops.now();
   if (auto done = result->recover(); !done)
     return tl::unexpected{std::move(done.error())};
-  result->report_.took = std::chrono::steady_clock::now() - begin;
+  result->report_.took = ops.now() - begin;
   return result;
 }
 
