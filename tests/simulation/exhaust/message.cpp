@@ -31,7 +31,6 @@ struct describing {
     return "schema for epoch " + text(x.query.stream_epoch.value) + " at "
            + text(x.query.at.value);
   }
-  std::string operator()(const open_channel&) const { return "open channel"; }
   std::string operator()(const register_dispatchers& x) const {
     auto result = std::string{"REGISTER"};
     for (const auto& y : x.entries)

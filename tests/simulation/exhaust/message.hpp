@@ -14,11 +14,11 @@ namespace sluice::exploration {
 /// Everything that waits in some lane.
 using message = std::variant<
   progress, scan_answer, ddl_notice, schema_resolved, schema_answer,
-  open_channel, register_dispatchers, remove_dispatchers, reset_streams,
-  heartbeat, credit, digest_request, ready, refused, unknown_registration,
-  handshake, delivery, schema_change, watermark, digest, scan_request,
-  progress_taken, floor_report, schema_query, open_sink, write_rows,
-  store_watermark, sink_opened, rows_released, rows_durable, sink_failed>;
+  register_dispatchers, remove_dispatchers, reset_streams, heartbeat, credit,
+  digest_request, ready, refused, unknown_registration, handshake, delivery,
+  schema_change, watermark, digest, scan_request, progress_taken, floor_report,
+  schema_query, open_sink, write_rows, store_watermark, sink_opened,
+  rows_released, rows_durable, sink_failed>;
 
 /// For people: "handshake epoch 2 from 20".
 [[nodiscard]] std::string describe(const message& x);

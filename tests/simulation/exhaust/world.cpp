@@ -40,7 +40,7 @@ world::world(const scenario& script, tally& sum)
   from_store(store_.on_attach());
   drain();
   if (script.scripted)
-    tell_shard(open_channel{channel, {1}});
+    tell_shard(register_dispatchers{channel, {1}, {}});
   script.prepare(*this);
   drain();
   acknowledged = last_down_;
@@ -157,8 +157,6 @@ void world::at_shard(Message& x) {
     after_shard(s.on_schema_resolved(x));
   else if constexpr (std::is_same_v<Message, schema_answer>)
     after_shard(s.on_schema_answer(x));
-  else if constexpr (std::is_same_v<Message, open_channel>)
-    after_shard(s.on_open_channel(x));
   else if constexpr (std::is_same_v<Message, register_dispatchers>)
     after_shard(s.on_register(x, shard_now_));
   else if constexpr (std::is_same_v<Message, remove_dispatchers>)
@@ -261,9 +259,7 @@ void world::from_collector(collector_shard_state::effects out) {
         if constexpr (std::is_same_v<type, collector_shard_state::to_sink>)
           std::visit([&](auto& m) { push(lane::collector_to_sink, m); },
                      x.message);
-        else if constexpr (
-          std::is_same_v<
-            type, open_channel> || std::is_same_v<type, register_dispatchers>)
+        else if constexpr (std::is_same_v<type, register_dispatchers>)
           push(lane::broker_to_shard, std::move(x));
         else if constexpr (std::is_same_v<type, remove_dispatchers>)
           push(shard_known_ ? lane::collector_to_shard : lane::broker_to_shard,
