@@ -143,11 +143,9 @@ void log_index::cut_open(std::uint64_t next_segment) {
   }
   // Blocks that stay but are not closed yet still promise what they said.
   pending_resolved_ = state_.resolved;
-  for (auto i = state_.last_closed.next(); i <= cut; i = i.next()) {
-    const auto& x = segments_[find(i)];
-    pending_resolved_ = std::max(pending_resolved_,
-                                 x.blocks[i.value - x.first.value].resolved);
-  }
+  for (auto i = state_.last_closed.next(); i <= cut; i = i.next())
+    if (const auto* block = find(i))
+      pending_resolved_ = std::max(pending_resolved_, block->resolved);
   begin_segment(next_segment, cut.next());
   gaps_.cut(cut);
   last_cursor_ = state_.complete_to;
@@ -255,17 +253,21 @@ scan_plan log_index::plan_whole(row_cursor after, block_index to,
   return result;
 }
 
-std::size_t log_index::find(block_index index) const {
+// Null if it is not live.
+const log_index::held_block* log_index::find(block_index index) const {
   auto after = std::upper_bound(
     segments_.begin(), segments_.end(), index,
     [](block_index i, const segment_entry& x) { return i < x.first; });
-  return static_cast<std::size_t>(after - segments_.begin()) - 1;
+  if (after == segments_.begin() || index >= (--after)->end())
+    return nullptr;
+  return &after->blocks[index.value - after->first.value];
 }
 
 scan_piece log_index::piece(block_index index) const {
-  const auto& segment = segments_[find(index)];
-  const auto& held = segment.blocks[index.value - segment.first.value];
-  return {index, held.block, held.at, {}, held.last};
+  const auto* held = find(index);
+  if (held == nullptr)
+    return {index, {}, {}, {}, {}};
+  return {index, held->block, held->at, {}, held->last};
 }
 
 std::vector<table_id> log_index::tables() const {

@@ -97,7 +97,7 @@ public:
   [[nodiscard]] scan_plan plan_scan(table_id table, row_cursor after,
                                     block_index to,
                                     std::uint64_t bytes_max) const;
-  /// The block as a piece of a scan. @pre It is live.
+  /// The block as a piece of a scan; without a location if it is not live.
   [[nodiscard]] scan_piece piece(block_index index) const;
   [[nodiscard]] std::vector<table_id> tables() const;
   /// Ascending by number; the last one is being written.
@@ -146,7 +146,7 @@ private:
     std::uint64_t bytes = 0;
   };
 
-  [[nodiscard]] std::size_t find(block_index index) const;
+  [[nodiscard]] const held_block* find(block_index index) const;
   [[nodiscard]] scan_plan plan_table(table_id table, row_cursor after,
                                      block_index to,
                                      std::uint64_t bytes_max) const;

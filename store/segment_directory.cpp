@@ -31,17 +31,29 @@ std::string parent_of(const std::string& path) {
 }
 
 status make_directory(const std::shared_ptr<file_ops>& ops,
-                              const std::string& path) {
-  auto parent = parent_of(path);
+                      const std::string& path) {
   auto made = ops->mkdir(path.c_str(), 0777) == 0;
-  if (!made && errno == ENOENT && parent != path) {
-    if (auto above = make_directory(ops, parent); !above)
+  if (!made && errno == ENOENT && parent_of(path) != path) {
+    if (auto above = make_directory(ops, parent_of(path)); !above)
       return above;
     made = ops->mkdir(path.c_str(), 0777) == 0;
   }
-  if (made)
-    return sync_directory(ops, parent);
-  return errno == EEXIST ? status{} : system_failure({}, path);
+  return made || errno == EEXIST ? status{} : system_failure({}, path);
+}
+
+// Makes the name of a directory durable, and those of the ones above it.
+status sync_names_above(const std::shared_ptr<file_ops>& ops,
+                        const std::string& path) {
+  auto at = parent_of(path);
+  auto done = sync_directory(ops, at);
+  while (done && parent_of(at) != at) {
+    at = parent_of(at);
+    done = sync_directory(ops, at);
+  }
+  // Not ours to read, or nothing that can be synced: not made by us either.
+  if (!done && (errno == EACCES || errno == EINVAL))
+    return {};
+  return done;
 }
 
 } // namespace
@@ -51,7 +63,13 @@ directory_lock::take(const std::shared_ptr<file_ops>& ops,
                      const std::string& directory) {
   if (auto made = make_directory(ops, directory); !made)
     return tl::unexpected{std::move(made.error())};
-  auto file = open_file::open(ops, directory + "/lock", O_RDWR | O_CREAT);
+  auto path = directory + "/lock";
+  // Whoever made the directory may have been killed before its name was
+  // durable. With a lock in it, it is.
+  if (ops->access(path.c_str()) != 0)
+    if (auto done = sync_names_above(ops, directory); !done)
+      return tl::unexpected{std::move(done.error())};
+  auto file = open_file::open(ops, path, O_RDWR | O_CREAT);
   if (!file)
     return tl::unexpected{std::move(file.error())};
   if (ops->lock((*file)->descriptor()) != 0) {

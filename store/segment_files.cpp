@@ -169,6 +169,13 @@ void segment_files::add(std::uint64_t segment,
   entries_[segment] = {std::move(writer), named, false};
 }
 
+status segment_files::discard(std::uint64_t segment) {
+  for (const auto& name : {path(segment) + ".new", path(segment)})
+    if (ops_->unlink(name.c_str()) != 0 && errno != ENOENT)
+      return system_failure("remove", name);
+  return sync_directory(ops_, directory_);
+}
+
 void segment_files::settle(std::uint64_t segment) {
   auto guard = std::lock_guard{mutex_};
   if (auto found = entries_.find(segment); found != entries_.end())

@@ -34,6 +34,8 @@ public:
   /// @param named Whether the file's name is durable.
   void add(std::uint64_t segment, std::shared_ptr<open_file> writer,
            bool named);
+  /// Deletes, durably, what there is of a file whose making failed.
+  status discard(std::uint64_t segment);
   /// All of it is durable and nothing more will be written.
   void settle(std::uint64_t segment);
   /// Makes the names of all files durable unless they are.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -19,6 +20,8 @@ struct candidate {
   const scanned_segment* file = nullptr; // null: it is missing
   block_index first;
   block_index last = no_limit;
+  // A start before it cannot be read: blocks before `first` may be abandoned.
+  bool vague = false;
 };
 
 std::string describe(block_index first, block_index last) {
@@ -39,6 +42,7 @@ struct judgement {
   std::vector<candidate> candidates = {};
   block_index durable = {}; // proven by what was written later
   block_index due = {};     // the next block
+  bool unreadable = false;  // of the files that nothing lists, one before
   bool cut = false;         // the log ends before it
 
   status select(const std::vector<scanned_segment>& segments);
@@ -67,7 +71,8 @@ status judgement::select(const std::vector<scanned_segment>& segments) {
         result.dropped.push_back((next++)->number);
       auto found = next != segments.end() && next->number == range.number;
       candidates.push_back(
-        {range.number, found ? &*next++ : nullptr, range.first, range.last});
+        {range.number, found ? &*next++ : nullptr, range.first, range.last,
+         false});
     }
   for (; next != segments.end(); ++next)
     if (next->number < from)
@@ -83,9 +88,11 @@ status judgement::add_unlisted(const scanned_segment& x) {
   if (x.batches.empty()) {
     result.dropped.push_back(x.number);
     result.bytes_cut += x.size;
+    unreadable = true;
     return {};
   }
   auto first = before(x.batches.front()).next();
+  auto vague = std::exchange(unreadable, false);
   if (x.header)
     first = x.header->first;
   else if (x.batches.front().offset != file_header_size) {
@@ -95,11 +102,13 @@ status judgement::add_unlisted(const scanned_segment& x) {
         fmt::format("{}: byte 0: nothing says where the log begins", x.path));
     if (candidates.back().last != no_limit)
       first = candidates.back().last.next();
+    else
+      vague = true;
   }
   for (auto i = candidates.rbegin(); i != candidates.rend() && i->last >= first;
        ++i)
     i->last = first.previous(); // what it gives out again was abandoned
-  candidates.push_back({x.number, &x, first, no_limit});
+  candidates.push_back({x.number, &x, first, no_limit, vague});
   return {};
 }
 
@@ -138,7 +147,8 @@ void judgement::walk(const candidate& x, kept_segment& keep) {
     if (lost(std::min(before(batch), x.last),
              batch.unread_before.value_or(batch.offset)))
       break;
-    if (due > x.last)
+    // What a mark says holds if nothing before it was abandoned.
+    if (due > x.last && (rows || batch.header.first > x.last))
       return;
     if (rows && batch.header.first != due)
       continue;
@@ -161,6 +171,7 @@ void judgement::walk(const candidate& x, kept_segment& keep) {
 
 void judgement::visit(const candidate& x) {
   auto keep = kept_segment{{x.number, x.first, {}}, x.file == nullptr, {}};
+  cut = cut || (x.vague && x.first > durable);
   if (!cut) {
     due = x.first;
     if (x.file != nullptr)
@@ -189,6 +200,7 @@ expected<recovery_verdict> judge(const std::vector<scanned_segment>& segments,
   work.find_durable();
   for (const auto& x : work.candidates)
     work.visit(x);
+  work.result.durable = work.durable;
   return std::move(work.result);
 }
 

@@ -63,12 +63,16 @@ manifest segment_log::listing_without_open() const {
   return result;
 }
 
-// Makes `writer` the one that is written to.
-status segment_log::use(expected<segment_writer> writer) {
-  // Part of the new file may exist and count, see segment_writer::create.
-  must_roll_ = !writer;
-  if (!writer)
+// Makes a file, the one that is written to. Its number is not used again: if
+// even its deletion fails, it counts, and nothing must go to an older one.
+status segment_log::begin(const segment_writer::start& how) {
+  next_number_ = how.number + 1;
+  auto writer = segment_writer::create(files_, how);
+  if (!writer) {
+    must_roll_ = !files_->discard(how.number) || must_roll_;
     return tl::unexpected{std::move(writer.error())};
+  }
+  must_roll_ = false;
   writer_ = std::make_unique<segment_writer>(std::move(*writer));
   noted_durable_ = synced_to_;
   remember_size();
@@ -86,13 +90,16 @@ status segment_log::roll() {
     return done;
   auto old = writer_->number();
   auto first = last().next();
-  auto how = segment_writer::start{old + 1, first,      listing(),
-                                   {},      synced_to_, false};
-  if (auto done = use(segment_writer::create(files_, how)); !done)
+  auto how = segment_writer::start{next_number_, first,      listing(),
+                                   {},           synced_to_, false};
+  // A file without blocks may be the only one that says where the log stands.
+  auto in_vain = !index_.last_segment_has_blocks();
+  how.atomically = in_vain;
+  if (auto done = begin(how); !done)
     return done;
-  if (!index_.last_segment_has_blocks())
+  if (in_vain)
     doomed_.push_back(old);
-  index_.begin_segment(old + 1, first);
+  index_.begin_segment(writer_->number(), first);
   return {};
 }
 
@@ -121,20 +128,19 @@ status segment_log::abandon_open() {
     return done;
   auto first = index_.keep_to().next();
   auto durable = std::min(synced_to_, index_.keep_to());
-  auto number = writer_->number() + 1;
-  auto how = segment_writer::start{number, first,   listing_without_open(),
-                                   {},     durable, false};
+  auto how = segment_writer::start{next_number_, first, listing_without_open(),
+                                   {},           durable, false};
   if (*rest != nullptr) {
     // The old copy stops counting with the new manifest.
     how.block = block_to_write{*rest, first, resolved()};
     how.atomically = true;
   }
-  if (auto done = use(segment_writer::create(files_, how)); !done)
+  if (auto done = begin(how); !done)
     return done;
   for (const auto& range : index_.segments())
     if (range.first >= first)
       doomed_.push_back(range.number);
-  index_.cut_open(number);
+  index_.cut_open(writer_->number());
   synced_to_ = durable;
   if (*rest != nullptr)
     index_.add(summarize(**rest), *rest, writer_->first_block(), resolved());
@@ -145,6 +151,7 @@ status segment_log::abandon_open() {
 
 sync_order segment_log::begin_sync() {
   auto result = sync_order{{}, last()};
+  closed_at_sync_ = last_closed();
   for (const auto& range : index_.segments())
     if (range.last >= range.first && range.last > synced_to_)
       result.segments.push_back(range.number);
@@ -164,6 +171,9 @@ void segment_log::synced(const sync_order& order) {
       break;
     }
   synced_to_ = std::max(synced_to_, std::min(through, last()));
+  for (auto closed : {closed_at_sync_, last_closed()})
+    if (closed <= synced_to_)
+      closed_durably_ = std::max(closed_durably_, closed);
   for (auto number : order.segments)
     for (const auto& range : ranges)
       if (range.number == number && number != writer_->number()
@@ -172,7 +182,7 @@ void segment_log::synced(const sync_order& order) {
   // A mark for recovery: without later batches it could not tell that these
   // were durable, nor where the log stood should one be lost. It need not be
   // durable itself, and its failure is harmless.
-  if (synced_to_ == last() && noted_durable_ < synced_to_
+  if (synced_to_ == last() && noted_durable_ < synced_to_ && !must_roll_
       && !writer_->broken()) {
     if (writer_->mark(encode(index_.state()), last(), synced_to_))
       noted_durable_ = synced_to_;
@@ -188,8 +198,10 @@ std::vector<table_id> segment_log::releasable(
 }
 
 // Only what is durable: recovery may then take everything older for durable.
+// And not the block at which it finds where the log stands, should nothing
+// later survive.
 block_index segment_log::releasable_to() const {
-  return std::min(last_closed(), synced_to_);
+  return std::max(stated_durably_, closed_durably_.previous());
 }
 
 std::vector<std::uint64_t>
@@ -197,7 +209,7 @@ segment_log::release(const std::function<timestamp(table_id)>& floor_of) {
   auto numbers = index_.releasable(floor_of, releasable_to());
   if (numbers.empty() && doomed_.empty())
     return {};
-  if (writer_->broken() && !roll())
+  if ((must_roll_ || writer_->broken()) && !roll())
     return {};
   auto rest = listing();
   // The file that the mark stands in goes on behind it.

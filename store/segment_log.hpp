@@ -90,7 +90,7 @@ private:
   [[nodiscard]] manifest listing_without_open() const;
   expected<block_ptr> complete_part();
   status roll();
-  status use(expected<segment_writer> writer);
+  status begin(const segment_writer::start& how);
   void remember_size();
   [[nodiscard]] block_index releasable_to() const;
 
@@ -99,8 +99,12 @@ private:
   std::shared_ptr<segment_files> files_;
   log_index index_;
   std::unique_ptr<segment_writer> writer_;
+  std::uint64_t next_number_ = 1;
   bool must_roll_ = false;
   block_index synced_to_;
+  block_index closed_at_sync_;  // when the last one began
+  block_index closed_durably_;  // the last such block
+  block_index stated_durably_;  // last_closed in a mark behind it
   block_index noted_durable_;                    // the last that was written
   std::map<std::uint64_t, std::uint64_t> sizes_; // of live files
   std::vector<std::uint64_t> doomed_; // without rows; go with a release

@@ -56,12 +56,38 @@ status segment_log::recover() {
 
 namespace {
 
-// What a killed process wrote may be in the page cache only.
-status sync_file(const std::shared_ptr<file_ops>& ops,
-                 const std::string& path) {
-  auto file = open_file::open(ops, path, O_RDONLY);
+status write_again(open_file& file, const batch_place& place,
+                   std::uint64_t size) {
+  auto bytes = file.read(place.offset, size);
+  if (!bytes)
+    return tl::unexpected{std::move(bytes.error())};
+  auto header = decode_batch_header(*bytes, place);
+  auto payload = std::string_view{*bytes}.substr(batch_header_size);
+  if (!header || !payload_is_intact(*header, place, payload))
+    return fail(errc::log_corrupt, file.path() + ": changes while it is read");
+  return file.write({*bytes}, place.offset);
+}
+
+// What a killed process wrote may be in the page cache only. If a sync of it
+// failed, the system takes it for durable all the same, and would do so again
+// unless it is written again.
+status make_durable(const segment_files& files, const kept_segment& segment,
+                    block_index durable) {
+  auto number = segment.range.number;
+  auto again = segment.range.last > durable;
+  auto file = open_file::open(files.ops(), files.path(number),
+                              again ? O_RDWR : O_RDONLY);
   if (!file)
     return tl::unexpected{std::move(file.error())};
+  for (const auto& part : segment.parts) {
+    if (part.batch == nullptr || part.batch->header.last <= durable)
+      continue;
+    auto size = batch_header_size
+                + std::uint64_t{part.batch->header.payload_size};
+    auto place = batch_place{files.uuid(), number, part.batch->offset};
+    if (auto done = write_again(**file, place, size); !done)
+      return done;
+  }
   return (*file)->sync_all();
 }
 
@@ -89,12 +115,14 @@ void segment_log::index_segment(const kept_segment& segment) {
 status segment_log::start_after(const recovery_verdict& verdict,
                                 std::uint64_t number) {
   for (const auto& segment : verdict.kept) {
-    auto path = files_->path(segment.range.number);
     if (!segment.missing)
-      if (auto done = sync_file(options_.ops, path); !done)
+      if (auto done = make_durable(*files_, segment, verdict.durable); !done)
         return done;
     index_segment(segment);
   }
+  // So may names be, and they become durable in order.
+  if (auto done = sync_directory(options_.ops, options_.directory); !done)
+    return done;
   if (auto done = index_.settle_gaps(); !done)
     return done;
   auto before = std::max(index_.last(), index_.keep_to());
@@ -106,7 +134,7 @@ status segment_log::start_after(const recovery_verdict& verdict,
     number, first, listing_without_open(), {}, first.previous(), true};
   if (*rest != nullptr)
     how.block = block_to_write{*rest, first, resolved()};
-  if (auto done = use(segment_writer::create(files_, how)); !done)
+  if (auto done = begin(how); !done)
     return done;
   report_.bytes_cut = verdict.bytes_cut;
   for (auto i = first; i <= before; i = i.next())
@@ -116,9 +144,11 @@ status segment_log::start_after(const recovery_verdict& verdict,
     if (segment.range.first >= first)
       dropped.push_back(segment.range.number);
   index_.cut_open(number);
+  stated_durably_ = last_closed();
   if (*rest != nullptr)
     index_.add(summarize(**rest), *rest, writer_->first_block(), resolved());
   synced_to_ = last();
+  closed_durably_ = last_closed();
   report_.segments = index_.segments().size() - (*rest == nullptr ? 1 : 0);
   report_.blocks = index_.stats().blocks;
   report_.blocks_lost = index_.gaps().blocks();

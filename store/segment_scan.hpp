@@ -60,6 +60,7 @@ struct recovery_verdict {
   std::vector<kept_segment> kept;
   std::vector<std::uint64_t> dropped; ///< Files to delete.
   std::uint64_t bytes_cut = 0;
+  block_index durable; ///< Up to it, all was synced before the restart.
 };
 
 /// Tells a torn tail, which is cut, from damage to what was durable, which

@@ -74,18 +74,13 @@ segment_writer::create(std::shared_ptr<segment_files> files, const start& how) {
   auto result = segment_writer{files, how.number};
   auto path = files->path(how.number);
   auto first_path = how.atomically ? path + ".new" : path;
-  // O_TRUNC: a failure may have left a file of this number.
   auto file = open_file::open(files->ops(), first_path,
                               O_RDWR | O_CREAT | O_TRUNC);
   if (!file)
     return tl::unexpected{std::move(file.error())};
   result.file_ = std::move(*file);
-  auto done = result.write_start(how, path);
-  if (!done) {
-    files->ops()->unlink(first_path.c_str());
-    files->ops()->unlink(path.c_str());
+  if (auto done = result.write_start(how, path); !done)
     return tl::unexpected{std::move(done.error())};
-  }
   files->add(how.number, result.file_, how.atomically);
   return result;
 }

@@ -30,8 +30,8 @@ public:
   };
 
   /// Makes the file and registers it with `files`.
-  /// @error log_io, disk_full; if even the file's deletion failed, it counts
-  ///        for recovery: write no more rows to an older one.
+  /// @error log_io, disk_full; what there is of the file is the caller's, see
+  ///        segment_files::discard
   [[nodiscard]] static expected<segment_writer>
   create(std::shared_ptr<segment_files> files, const start& how);
 
