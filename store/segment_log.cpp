@@ -128,13 +128,14 @@ status segment_log::abandon_open() {
     return done;
   auto first = index_.keep_to().next();
   auto durable = std::min(synced_to_, index_.keep_to());
-  auto how = segment_writer::start{next_number_, first, listing_without_open(),
-                                   {},           durable, false};
-  if (*rest != nullptr) {
-    // The old copy stops counting with the new manifest.
+  // The old copy of the rest stops counting with the new manifest, and so may
+  // the file that says where the log stands.
+  auto atomically = *rest != nullptr || first.previous() <= stated_durably_;
+  auto rows = listing_without_open();
+  auto how = segment_writer::start{next_number_, first,   std::move(rows),
+                                   {},           durable, atomically};
+  if (*rest != nullptr)
     how.block = block_to_write{*rest, first, resolved()};
-    how.atomically = true;
-  }
   if (auto done = begin(how); !done)
     return done;
   for (const auto& range : index_.segments())
