@@ -126,11 +126,13 @@ status segment_log::abandon_open() {
     return tl::unexpected{std::move(rest.error())};
   if (auto done = files_->sync_names(); !done)
     return done;
-  auto first = index_.keep_to().next();
-  auto durable = std::min(synced_to_, index_.keep_to());
+  auto keep = index_.keep_to();
+  auto first = keep.next();
+  auto durable = std::min(synced_to_, keep);
   // The old copy of the rest stops counting with the new manifest, and so may
   // the file that says where the log stands.
-  auto atomically = *rest != nullptr || first.previous() <= stated_durably_;
+  auto stated = keep <= stated_durably_ && keep != block_index{};
+  auto atomically = *rest != nullptr || stated;
   auto rows = listing_without_open();
   auto how = segment_writer::start{next_number_, first,   std::move(rows),
                                    {},           durable, atomically};
