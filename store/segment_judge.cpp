@@ -36,6 +36,14 @@ block_index before(const found_batch& x) {
                                            : x.header.first;
 }
 
+// Whether anything was durable, and may have been let go, when it was written.
+bool tells_of_durable(const scanned_segment& x) {
+  return std::any_of(
+    x.batches.begin(), x.batches.end(), [](const found_batch& batch) {
+      return batch.header.durable_before > block_index{};
+    });
+}
+
 struct judgement {
   const std::string& directory;
   recovery_verdict result = {};
@@ -96,11 +104,11 @@ status judgement::add_unlisted(const scanned_segment& x) {
   if (x.header)
     first = x.header->first;
   else if (x.batches.front().offset != file_header_size) {
-    if (candidates.empty())
+    if (candidates.empty() && tells_of_durable(x))
       return fail(
         errc::log_corrupt,
         fmt::format("{}: byte 0: nothing says where the log begins", x.path));
-    if (candidates.back().last != no_limit)
+    if (!candidates.empty() && candidates.back().last != no_limit)
       first = candidates.back().last.next();
     else
       vague = true;
