@@ -20,14 +20,20 @@ void run_seeds(fault_set faults, std::uint64_t count) {
   }
 }
 
-outcome run_planted(planted violation, std::uint64_t seed) {
-  auto how = expand(seed, fault_set::all);
-  how.violation = violation;
-  CAPTURE(to_string(how));
-  auto done = world{how}.run();
-  REQUIRE(done.planted);
-  REQUIRE(done.broken);
-  return done;
+// With the first seed that gives occasion to it.
+outcome run_planted(planted violation) {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    auto how = expand(seed, fault_set::all);
+    how.violation = violation;
+    auto done = world{how}.run();
+    if (!done.planted)
+      continue;
+    CAPTURE(to_string(how));
+    REQUIRE(done.broken);
+    return done;
+  }
+  FAIL("there was no occasion");
+  return {};
 }
 
 } // namespace
@@ -66,12 +72,11 @@ TEST_CASE("the same seed takes the same steps") {
 }
 
 TEST_CASE("a violation that is put in is reported") {
-  CHECK(run_planted(planted::row_is_repeated, 3).broken->broken == rule::i8);
-  CHECK(run_planted(planted::checkpoint_goes_back, 3).broken->broken
-        == rule::i1);
-  CHECK(run_planted(planted::sequence_is_skipped, 3).broken->broken
-        == rule::i7);
-  (void) run_planted(planted::row_is_lost, 3); // seen by several rules
+  auto broken = [](planted x) { return run_planted(x).broken->broken; };
+  CHECK(broken(planted::row_is_repeated) == rule::i8);
+  CHECK(broken(planted::checkpoint_goes_back) == rule::i1);
+  CHECK(broken(planted::sequence_is_skipped) == rule::i7);
+  (void) broken(planted::row_is_lost); // seen by several rules
 }
 
 TEST_CASE("a shrunk schedule breaks the same rule in fewer choices") {

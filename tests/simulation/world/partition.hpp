@@ -10,6 +10,7 @@
 #include "store/log_engine.hpp"
 #include "tests/simulation/world/link.hpp"
 #include "tests/simulation/world/wire.hpp"
+#include "tests/support/simulated_disk.hpp"
 
 namespace sluice::simulation {
 
@@ -18,9 +19,12 @@ struct partition {
   partition_id id;
 
   // What survives the end of the process.
-  std::map<table_id, timestamp> lost; ///< Noted before rows went.
+  std::map<table_id, timestamp> lost;          ///< Noted before rows went.
+  std::shared_ptr<test::simulated_disk> media; ///< Null: a log in memory.
+  std::uint64_t segment_bytes = 0;
+  std::uint64_t tail_bytes = 0;
 
-  std::shared_ptr<log_engine> engine;
+  std::shared_ptr<log_engine> engine; ///< One in memory survives, too.
 
   // Its actors; what is seen of their states while they are there.
   partition_actors actors;
@@ -43,9 +47,15 @@ struct partition {
   std::map<std::uint64_t, timestamp> floors; ///< By table.
   std::set<registration_id> looking_up; ///< RESET came, the answer did not.
 
-  void make(partition_id number, const schedule_options& how);
-  /// Opens the log unless it is open.
-  void open();
+  void make(partition_id number, const schedule_options& how,
+            choices& choose);
+  /// Opens the log unless it is open. @returns Whether it is.
+  [[nodiscard]] bool open();
+  /// The process ends, or the power is cut. @pre Nobody uses the log.
+  void close(bool power_lost, choices& choose);
+  /// The medium is as good as new from now on.
+  void heal();
+  [[nodiscard]] bool has_failed(test::disk_call what) const;
 };
 
 } // namespace sluice::simulation

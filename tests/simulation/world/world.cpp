@@ -15,6 +15,7 @@
 #include "actors/schema_store.hpp"
 #include "actors/sinks/connector_sink.hpp"
 #include "actors/source.hpp"
+#include "store/memory_log.hpp"
 #include "tests/simulation/world/upstream.hpp"
 
 /// The parts of the simulated service: how they start and how they end.
@@ -153,7 +154,7 @@ world::world(const schedule_options& how, choices choose, observer watch)
                               at_broker{this});
   for (std::size_t i = 0; i < partitions_.size(); ++i) {
     auto& p = partitions_[i];
-    p.make({i + 1}, how_);
+    p.make({i + 1}, how_, choose_);
     p.far_schemas = system_.spawn(
       stand_in<schema_store_actor>::make<at_schemas>, at_schemas{this, &p});
     start_link(p);
@@ -164,7 +165,7 @@ world::world(const schedule_options& how, choices choose, observer watch)
 
 world::~world() {
   end_collecting(false);
-  end_serving();
+  end_serving(false);
   auto doomed = std::vector<caf::strong_actor_ptr>{};
   add(doomed, far_broker_);
   for (auto& p : partitions_) {
@@ -200,7 +201,15 @@ void world::cut_link(partition& p) {
 // -- the serving side ---------------------------------------------------------
 
 void world::start_store(partition& p) {
-  p.open();
+  // A start that fails is tried again, on a medium that was mended.
+  if (!p.open()) {
+    checks_.probe("log that did not open");
+    p.heal();
+    auto open = p.open();
+    checks_.check(rule::l1, open, [] { return "the log does not open"; });
+    if (!open)
+      p.engine = make_memory_log(); // goes on until it is reported
+  }
   p.actors.disk = system_.spawn(disk, disk_options{p.id, ""}, p.engine->disk());
   auto options = event_store_options{};
   options.partition = p.id;
@@ -291,7 +300,7 @@ void world::end_broker() {
   before_restore_.clear();
 }
 
-void world::end_serving() {
+void world::end_serving(bool power_lost) {
   end_source();
   end_broker();
   auto doomed = std::vector<caf::strong_actor_ptr>{};
@@ -301,6 +310,8 @@ void world::end_serving() {
   }
   add(doomed, actors_.schemas);
   kill(std::move(doomed));
+  for (auto& p : partitions_)
+    p.close(power_lost, choose_);
 }
 
 // -- the collecting side ------------------------------------------------------

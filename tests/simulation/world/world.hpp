@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <set>
@@ -82,7 +83,7 @@ private:
   void unsubscribe(std::size_t feed);
   void end_source();
   void end_broker();
-  void end_serving();
+  void end_serving(bool power_lost);
   void end_collecting(bool sinks_stay);
   void kill(std::vector<caf::strong_actor_ptr> doomed);
 
@@ -106,6 +107,8 @@ private:
   void end_roles();
   void end_process(bool power_lost);
   void heal();
+  [[nodiscard]] bool
+  has_failed(std::initializer_list<test::disk_call> calls) const;
   void settle();
   void note(const std::string& what);
 

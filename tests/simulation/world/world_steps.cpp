@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -8,6 +9,7 @@
 namespace sluice::simulation {
 
 using namespace std::chrono_literals;
+using test::disk_call;
 
 namespace {
 
@@ -200,7 +202,19 @@ void world::fail_targets() {
 }
 
 void world::fail_disks() {
-  // nop
+  auto& p = partitions_[choose_.roll(partitions_.size())];
+  if (p.media == nullptr)
+    return;
+  if (happens(fault::disk_fails)) {
+    constexpr auto calls = std::array{disk_call::write, disk_call::sync,
+                                      disk_call::read, disk_call::name};
+    p.media->fail(calls[choose_.roll(calls.size())], 1 + choose_.roll(6),
+                  1 + choose_.roll(2));
+  }
+  if (happens(fault::disk_full))
+    p.media->fill_up(choose_.roll(3'000));
+  else if (choose_.percent(50))
+    p.media->make_space();
 }
 
 // Each loses its mailboxes and its memory, and starts again.
@@ -216,7 +230,7 @@ void world::end_roles() {
     end_broker();
     start_broker();
   } else if (happens(fault::serving_ends)) {
-    end_serving();
+    end_serving(false);
     start_serving();
   } else if (happens(fault::source_ends)) {
     end_source();
@@ -228,9 +242,9 @@ void world::end_roles() {
   }
 }
 
-void world::end_process(bool) {
+void world::end_process(bool power_lost) {
   end_collecting(false);
-  end_serving();
+  end_serving(power_lost);
   start_serving();
   start_collecting();
 }
@@ -245,8 +259,21 @@ void world::heal() {
   *source_fails_ = 0;
   asks_wait_ = false;
   stalled_ = 0;
+  for (auto& p : partitions_)
+    p.heal();
   if (!subscribed_.contains(goes))
     subscribe(goes);
+  // What was said to be durable may not be: nobody gets on with that log.
+  if (has_failed({disk_call::sync, disk_call::read}))
+    end_process(false);
+}
+
+bool world::has_failed(std::initializer_list<disk_call> calls) const {
+  for (const auto& p : partitions_)
+    for (auto x : calls)
+      if (p.has_failed(x))
+        return true;
+  return false;
 }
 
 // Everybody must get everything, and soon.
@@ -255,6 +282,11 @@ void world::settle() {
   auto last = result_.steps + patience_steps;
   auto more = [&] { return !checks_.broken() && result_.steps < last; };
   for (auto left = patience; left > 0ms && more(); left -= 200ms) {
+    if (left == patience / 2 && has_failed({disk_call::name})) {
+      // A name that could not be synced: the log waits for a restart.
+      checks_.probe("restart by hand after a name failed");
+      end_process(false);
+    }
     for (auto busy = true; busy && more();) {
       busy = step_actor();
       busy = step_link(false) || busy;
