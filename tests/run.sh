@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Everything that CI checks, on a machine that may have nothing installed:
 #   g++             build all, run all tests
+#   simulation      20,000 schedules of the whole service, from a seed of the
+#                   day's seconds; all schedules of small scenarios
 #   asan            ASan and UBSan over all but the slow labels
 #   clang           every translation unit has to pass clang's front end
 #   --all           also: build and run everything with clang and as release;
@@ -58,6 +60,11 @@ run_tests() {
   grep -E '^[0-9]+% tests passed' "$log"
 }
 
+# Fresh seeds each time; the one that fails is printed.
+simulate() {
+  build/dev/bin/simulate --seeds 20000 --start "$(date +%s)00000" --faults all
+}
+
 run_asan() {
   local labels
   labels=$(IFS='|'; echo "${asan_labels[*]}")
@@ -90,6 +97,8 @@ benches() {
 step 'install what is missing' bash cmake/install_deps.sh
 step 'g++: build' build dev
 step 'g++: all tests' run_tests dev
+step 'simulation: 20,000 fresh seeds' simulate
+step 'exploration: small scenarios' build/dev/bin/exhaust
 step 'asan: build' build_asan
 step "asan: ${asan_labels[*]}" run_asan
 step 'clang: front end' clang_syntax

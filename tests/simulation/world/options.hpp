@@ -30,6 +30,7 @@ enum class fault : std::uint8_t {
   sink_fails,
   sink_stalls,
   sink_restored,
+  sink_ends,
   sink_stale,
   feed_leaves,
   // Roles that end and start again without what they had in memory.
@@ -45,7 +46,7 @@ enum class fault : std::uint8_t {
   disk_fails,
   disk_full,
 };
-inline constexpr auto faults = std::size_t{22};
+inline constexpr auto faults = std::size_t{23};
 
 enum class fault_set : std::uint8_t { none, link, sinks, crash, disk, all };
 
@@ -65,6 +66,7 @@ inline constexpr auto fault_kinds = std::array<fault_kind, faults>{{
   {"sink fails", fault_set::sinks, 40},
   {"sink stalls", fault_set::sinks, 40},
   {"sink restored", fault_set::sinks, 20},
+  {"sink ends", fault_set::sinks, 20},
   {"sink of a former life writes", fault_set::crash, 60},
   {"feed leaves or comes", fault_set::sinks, 30},
   {"collecting side ends", fault_set::crash, 15},

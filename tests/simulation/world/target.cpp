@@ -19,7 +19,6 @@ public:
     if (number_ != to_.clients_ || to_.fails())
       return away();
     to_.writer_ = to_.writer_.next();
-    to_.restored_ = false;
     writer_ = to_.writer_;
     open_ = to_.durable_;
     auto result = sink_position{writer_, {}, open_.low_watermark};

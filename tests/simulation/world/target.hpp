@@ -25,7 +25,8 @@ public:
   target(feed_record feed, const history& truth, rules& checks,
          planted violation)
     : feed_{std::move(feed)}, truth_{truth}, checks_{checks}, violation_{
-                                                                violation} {
+                                                                violation},
+      writer_{feed_.id.value * 1'000'000} {
     for (std::uint64_t table = 1; table < wants_.size(); ++table)
       wants_[table] = feed_.rules.matches("t" + std::to_string(table));
   }
@@ -45,8 +46,13 @@ public:
     failing_ = 1;
     restored_ = true;
   }
-  /// Nobody has opened it since it was restored.
+  /// Since it was restored nobody was told of it.
   [[nodiscard]] bool restored() const { return restored_; }
+  /// COLLECTOR_SHARD hears where the client stands that opened it as `writer`.
+  void on_told(incarnation writer) {
+    if (writer == writer_)
+      restored_ = false;
+  }
   [[nodiscard]] const feed_record& feed() const { return feed_; }
   [[nodiscard]] std::size_t rows(std::uint64_t table) const {
     auto found = durable_.rows.find(table);

@@ -351,6 +351,15 @@ void world::unsubscribe(std::size_t feed) {
   subscribed_.erase(feed);
 }
 
+// Its feed stops, until somebody subscribes it anew.
+void world::end_sink(std::size_t feed) {
+  auto id = records_[feed].id;
+  auto doomed = std::vector<caf::strong_actor_ptr>{};
+  add(doomed, actors_.sinks[id]);
+  kill(std::move(doomed));
+  caf::anon_send(actors_.collector, unsubscribe_feed{id});
+}
+
 void world::end_collecting(bool sinks_stay) {
   auto doomed = std::exchange(former_sinks_, {});
   add(doomed, actors_.collector);

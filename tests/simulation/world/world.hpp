@@ -81,6 +81,7 @@ private:
   void start_collecting();
   void subscribe(std::size_t feed);
   void unsubscribe(std::size_t feed);
+  void end_sink(std::size_t feed);
   void end_source();
   void end_broker();
   void end_serving(bool power_lost);
@@ -115,6 +116,7 @@ private:
   // -- looking (world_checks.cpp) ---------------------------------------------
 
   void before_step(const arrival& x, caf::actor_id who);
+  void note_restored();
   void look_at_shard(partition& p, const arrival& x);
   void look_at_scan(const partition& p, const scan_answer& x);
   void check_shard(partition& p);

@@ -28,6 +28,9 @@ const partition& world::partition_with(std::uint64_t table) const {
 // -- what is on its way into a state ------------------------------------------
 
 void world::before_step(const arrival& x, caf::actor_id who) {
+  if (const auto* opened = x.as<sink_opened>())
+    for (auto& target : targets_)
+      target->on_told(opened->writer);
   for (auto& p : partitions_) {
     if (who == p.shard_id) {
       look_at_shard(p, x);
@@ -46,6 +49,17 @@ void world::before_step(const arrival& x, caf::actor_id who) {
             });
       }
     }
+  }
+}
+
+// Registrations that believe what their target has lost.
+void world::note_restored() {
+  for (auto feed : subscribed_) {
+    if (!targets_[feed]->restored())
+      continue;
+    for (std::uint64_t t = 1; t <= truth_.tables(); ++t)
+      if (const auto* stream = stream_of(feed, t))
+        before_restore_.insert(stream->who().id);
   }
 }
 
@@ -126,8 +140,6 @@ void world::check_stream(std::size_t feed, std::uint64_t table,
   auto id = stream->who().id;
   auto& target = *targets_[feed];
   auto checkpoint = p.serving->checkpoint_of(id);
-  if (target.restored())
-    before_restore_.insert(id); // It believes what the target has lost.
   auto& before = checkpoints_[id];
   if (how_.violation == planted::checkpoint_goes_back && !planted_
       && checkpoint > before && before) {

@@ -85,6 +85,8 @@ bool world::step_actor() {
   result_.trace = (result_.trace ^ id ^ kind) * 0x100000001B3ULL;
   jobs_.run_once();
   ++result_.steps;
+  if (actors_.collector_shard && id == actors_.collector_shard->id())
+    note_restored();
   for (auto& p : partitions_) // Only its own steps change what it holds.
     if (id == p.shard_id)
       check_shard(p);
@@ -194,10 +196,15 @@ void world::fail_targets() {
     target.fail(1 + choose_.roll(4));
   if (happens(fault::sink_restored))
     target.restore();
-  auto sink = actors_.sinks.find(records_[feed].id);
-  if (sink != actors_.sinks.end() && happens(fault::sink_stalls)) {
-    stalled_ = sink->second->id();
+  if (!subscribed_.contains(feed))
+    return;
+  if (happens(fault::sink_stalls)) {
+    stalled_ = actors_.sinks.at(records_[feed].id)->id();
     stalled_until_ = acts_ + 10 + choose_.roll(200);
+  }
+  if (happens(fault::sink_ends)) {
+    end_sink(feed);
+    subscribe(feed);
   }
 }
 
