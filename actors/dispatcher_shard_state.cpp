@@ -122,6 +122,8 @@ dispatcher_shard_state::on_digest_request(const digest_request& x) {
   answer.last = true;
   answer.mark = down_.next();
   out_.emplace_back(std::move(answer));
+  tell_ = true; // what was promised while the collector was in doubt
+  send_watermark();
   return take();
 }
 

@@ -108,7 +108,7 @@ TEST_CASE("watermark behind and caught up, notification, scan done") {
 }
 
 TEST_CASE("sink written, gap, reset") {
-  holds("gap_and_reset", 2'353);
+  holds("gap_and_reset", 3'590);
 }
 
 TEST_CASE("a sink fails between what is accepted and what is durable") {
