@@ -143,6 +143,9 @@ collector_shard_state::effects collector_shard_state::on_digest(const digest& x,
   auto* on = channel_of(x.mark.channel);
   if (on == nullptr || !arrived(*on, x.mark))
     return take();
+  if (x.mark.seq != on->digest_to.next()) // of another digest
+    on->digest.clear();
+  on->digest_to = x.mark.seq;
   on->digest.insert(on->digest.end(), x.entries.begin(), x.entries.end());
   if (!x.last)
     return take();

@@ -148,7 +148,8 @@ private:
   struct channel_entry {
     uplink_state up;
     std::vector<index> slots;
-    std::vector<digest_entry> digest;
+    std::vector<digest_entry> digest; // what came of it,
+    channel_seq digest_to;            // up to here
     bool shard_known = false;
     channel_seq removed_at; // last sent up when the last REMOVE went
   };
