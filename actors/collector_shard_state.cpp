@@ -158,7 +158,11 @@ collector_shard_state::effects collector_shard_state::on_digest(const digest& x,
       strangers.push_back(line.registration);
       continue;
     }
-    on_verdict(*found, found->stream.on_digest(line), now);
+    auto verdict = found->stream.on_digest(line);
+    // The end of its transaction, if it had no rows there, took no sequence.
+    if (verdict == stream_state::verdict::accepted && feed_of(*found).torn)
+      verdict = stream_state::verdict::gap;
+    on_verdict(*found, verdict, now);
     settle(*found);
   }
   if (!strangers.empty())
