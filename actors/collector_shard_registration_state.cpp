@@ -201,10 +201,13 @@ collector_shard_state::on_refused(const refused& x, time now) {
 
 collector_shard_state::effects
 collector_shard_state::on_unknown(const unknown_registration& x, time now) {
-  auto* found = entry_of(x.registration);
-  if (found == nullptr || channel_of(*found).up.channel() != x.channel)
+  auto* on = channel_of(x.channel);
+  if (on == nullptr)
     return {};
-  register_anew(*found, start_of(*found), now);
+  if (auto* found = entry_of(x.registration))
+    register_anew(*found, start_of(*found), now);
+  else // it is said until a REMOVE arrives
+    send_remove(*on, {x.registration});
   return take();
 }
 

@@ -158,6 +158,7 @@ void dispatcher_shard_state::refuse(slot stream, error reason, timestamp asked,
     refused{down_.channel(), id, reason.code, asked, lower, reason.detail});
   remove_one(id);
   removed_[id] = std::move(reason);
+  forgotten_.insert(id);
 }
 
 } // namespace sluice
