@@ -103,8 +103,8 @@ dispatcher_state* dispatcher_shard_state::current(registration_id id,
 }
 
 void dispatcher_shard_state::remove_one(registration_id id) {
-  removed_.emplace(id, error{});
-  removed_order_.push_back(id);
+  if (removed_.emplace(id, error{}).second)
+    removed_order_.push_back(id);
   if (removed_order_.size() > options_.removed_remembered_max) {
     removed_.erase(removed_order_.front());
     removed_order_.pop_front();

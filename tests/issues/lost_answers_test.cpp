@@ -37,3 +37,15 @@ TEST_CASE_FIXTURE(shard_fixture, "who was refused is told until it answers") {
   beat(1, 20);
   CHECK(take<unknown_registration>().empty());
 }
+
+// A REMOVE that comes twice took two of the places where removed ids are
+// remembered, and so the id was forgotten too early.
+
+TEST_CASE("a REMOVE that comes twice is remembered") {
+  auto options = dispatcher_shard_options{};
+  options.removed_remembered_max = 1;
+  auto x = shard_fixture{options};
+  for (int i = 0; i < 2; ++i)
+    x.keep(x.uut.on_remove({x.channel, {1}, {x.first}}));
+  CHECK_FALSE(x.add(x.first, 20));
+}
