@@ -302,7 +302,8 @@ feed_status collector_shard_state::status(feed_id feed) const {
                                 x.progress.durable(of.low_stored), effective(x),
                                 x.progress.rows_in_flight()});
   }
-  result.resolved = resolved;
+  // A new channel has not said anything yet.
+  result.resolved = std::max(resolved, result.checkpoint);
   return result;
 }
 

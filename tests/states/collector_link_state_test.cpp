@@ -86,3 +86,8 @@ TEST_CASE_FIXTURE(link_fixture, "a stranger whose REMOVE was lost: digest") {
   advance(200ms);
   CHECK(look<digest_request>().size() == 1);
 }
+
+TEST_CASE_FIXTURE(link_fixture, "the status does not fall with the channel") {
+  lose();
+  CHECK(uut.status(feed).resolved == timestamp{10});
+}
