@@ -108,12 +108,31 @@ void world::commit() {
     return;
   for (const auto& batch : std::exchange(sink_.taken, {})) {
     sink_.last_batch = batch.batch;
-    for (const auto& item : batch.items)
+    for (const auto& item : batch.items) {
       sink_.positions[item.after.table] = item.after;
+      sink_.rows[item.after.table] += item.count;
+    }
   }
   sink_.low = std::max(sink_.low, sink_.low_asked);
+  check_positions();
   push(lane::sink_to_collector,
        rows_durable{sink_.writer, sink_.last_batch, sink_.low});
+}
+
+// A position says of rows that they are there: it must be true, as the next
+// registration starts behind it.
+void world::check_positions() {
+  for (const auto& [table, versions] : script_->truth.tables()) {
+    auto found = sink_.positions.find(table);
+    auto at = found == sink_.positions.end() ? table_position{}
+                                             : found->second;
+    const auto& rows = script_->truth.rows(table);
+    auto end = std::upper_bound(rows.begin(), rows.end(), at.cursor);
+    auto needed = std::max(
+      static_cast<std::size_t>(end - rows.begin()),
+      script_->truth.rows_to(table, std::max(at.checkpoint, sink_.low)));
+    at_collector_.checks().check(rule::i12, needed <= sink_.rows[table]);
+  }
 }
 
 void world::fail_sink() {
@@ -126,6 +145,7 @@ void world::fail_sink() {
 void world::restore_sink() {
   fail_sink();
   sink_.positions.clear();
+  sink_.rows.clear();
   sink_.low = {};
 }
 

@@ -117,6 +117,7 @@ private:
   void at_store(message& x);
   void at_sink(message& x);
   void open_sink_now();
+  void check_positions();
 
   void from_store(store_side::answers out);
   void from_schemas(schema_store_state::effects out);
@@ -147,6 +148,7 @@ private:
   struct target {
     incarnation writer;
     std::map<table_id, table_position> positions;
+    std::map<table_id, std::size_t> rows;
     std::vector<write_rows> taken; // not durable
     timestamp low;
     timestamp low_asked;
