@@ -61,3 +61,18 @@ TEST_CASE_FIXTURE(order_fixture,
   REQUIRE(batches.size() == 1);
   CHECK_FALSE(batches[0].torn);
 }
+
+TEST_CASE_FIXTURE(order_fixture, "a lost channel leaves a transaction open") {
+  auto part = block_of({{7, 10}, {8, 20}});
+  send(part, item_end::cut);
+  keep(uut.on_channel_lost(channel, now));
+  seq = 0;
+  keep(uut.on_ready({channel, registration, {0}, {}}, now));
+  shake();
+  send(part, item_end::cut);
+  CHECK(batches.empty()); // the sink has it
+  send(block_of({{8, 30}}), item_end::transaction);
+  REQUIRE(batches.size() == 1);
+  CHECK(batches[0].items.size() == 1);
+  CHECK_FALSE(batches[0].torn);
+}
