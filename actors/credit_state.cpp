@@ -50,7 +50,7 @@ std::vector<feed_total> credit_spent::sent() const {
 
 void credit_granted::reopen() {
   for (auto& [feed, account] : accounts_)
-    account = {0, account.pinned, 0};
+    account = {0, account.pinned, {}};
 }
 
 void credit_granted::on_sent(const std::vector<feed_total>& sent) {
@@ -83,8 +83,8 @@ std::vector<feed_grant> credit_granted::granted() const {
 bool credit_granted::worth_telling() const {
   return std::any_of(accounts_.begin(), accounts_.end(), [&](const auto& x) {
     auto now = total(x.second);
-    return x.second.told == 0 || now < x.second.told
-           || now >= x.second.told + limit_ / 4;
+    const auto& told = x.second.told;
+    return !told || now < *told || now >= *told + limit_ / 4;
   });
 }
 

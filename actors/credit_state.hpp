@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "messages/credit.hpp"
@@ -71,7 +72,7 @@ private:
   struct totals {
     std::uint64_t sent_seen = 0;
     std::uint64_t pinned = 0;
-    std::uint64_t told = 0;
+    std::optional<std::uint64_t> told; // on this connection
   };
   [[nodiscard]] std::uint64_t total(const totals& x) const {
     // An oversized delivery may pin more than the limit.

@@ -183,3 +183,11 @@ TEST_CASE_FIXTURE(both, "a higher limit is granted at once") {
   CHECK(spent.on_granted(granted.granted()));
   CHECK(spent.allowed(feed) == 110);
 }
+
+TEST_CASE_FIXTURE(both, "a grant of nothing is told once on a connection") {
+  deliver(100);
+  granted.reopen();
+  CHECK(granted.worth_telling());
+  granted.told();
+  CHECK_FALSE(granted.worth_telling());
+}
