@@ -79,6 +79,7 @@ void collector_shard_state::add_stream(feed_entry& to, const table_info& table,
     auto id = channel_numbers_.next();
     i->second.up = {id, table.partition, options_.credit_bytes};
   }
+  ++i->second.streams;
   if (i->second.up.credit.add(to.record.id))
     share_credit();
   entries_[number].answer_wait = options_.answer_min;
@@ -87,6 +88,7 @@ void collector_shard_state::add_stream(feed_entry& to, const table_info& table,
 
 void collector_shard_state::send_register(stream_entry& x, time now) {
   auto& on = channel_of(x);
+  on.changed_at = on.up.last_sent();
   auto number = registrations_.at(x.stream.who().id);
   unanswered_[number] = now + x.answer_wait;
   x.answer_wait = std::min(x.answer_wait * 2, options_.answer_max);
@@ -126,7 +128,7 @@ void collector_shard_state::renew(stream_entry& x, timestamp start, time now) {
 
 void collector_shard_state::send_remove(channel_entry& on,
                                         std::vector<registration_id> ids) {
-  on.removed_at = on.up.last_sent();
+  on.changed_at = on.up.last_sent();
   out_.emplace_back(
     remove_dispatchers{on.up.channel(), on.up.partition(), std::move(ids)});
 }
@@ -142,7 +144,7 @@ collector_shard_state::on_channel_lost(channel_id channel, time now) {
   on->slots.clear();
   on->digest.clear();
   on->shard_known = false;
-  on->removed_at = {};
+  on->changed_at = {};
   for (auto& x : entries_)
     if (!x.removed && x.table.partition == on->up.partition())
       renew(x, start_of(x), now);

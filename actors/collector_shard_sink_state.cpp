@@ -157,6 +157,7 @@ void collector_shard_state::drop_stream(feed_entry& of, index number) {
   auto& on = channel_of(stream);
   auto id = stream.stream.who().id;
   send_remove(on, {id});
+  --on.streams;
   registrations_.erase(id);
   unanswered_.erase(number);
   of.busy.erase(number);

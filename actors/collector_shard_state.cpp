@@ -18,7 +18,7 @@ collector_shard_state::on_handshake(const handshake& x, time now) {
   auto* on = channel_of(x.mark.channel);
   if (on == nullptr || !arrived(*on, x.mark))
     return take();
-  if (auto* found = entry_of(*on, x.mark, x.stream)) {
+  if (auto* found = entry_of(*on, x.stream)) {
     auto verdict = found->stream.on_handshake(x, found->progress.latched());
     if (verdict == stream_state::verdict::accepted) {
       unanswered_.erase(registrations_.at(found->stream.who().id));
@@ -51,7 +51,7 @@ collector_shard_state::on_delivery(const delivery& x, time now) {
   auto was_torn = of.torn;
   auto written = std::vector<index>{};
   for (const auto& item : x.items)
-    take_item(of, *on, x.mark, item, now, rows, written);
+    take_item(of, *on, item, now, rows, written);
   rows.torn = of.torn;
   if (rows.items.empty() && rows.torn == was_torn) {
     on->up.credit.release(x.feed, x.charge);
@@ -66,11 +66,10 @@ collector_shard_state::on_delivery(const delivery& x, time now) {
 }
 
 void collector_shard_state::take_item(feed_entry& of, channel_entry& on,
-                                      const channel_mark& mark,
                                       const delivery_item& x, time now,
                                       write_rows& to,
                                       std::vector<index>& written) {
-  auto* found = entry_of(on, mark, x.stream);
+  auto* found = entry_of(on, x.stream);
   if (found == nullptr)
     return;
   auto complete = effective(*found);
@@ -112,7 +111,7 @@ collector_shard_state::on_schema_change(const schema_change& x, time now) {
   auto* on = channel_of(x.mark.channel);
   if (on == nullptr || !arrived(*on, x.mark))
     return take();
-  if (auto* found = entry_of(*on, x.mark, x.stream))
+  if (auto* found = entry_of(*on, x.stream))
     on_verdict(*found, found->stream.on_schema_change(x), now);
   return take();
 }
@@ -120,17 +119,20 @@ collector_shard_state::on_schema_change(const schema_change& x, time now) {
 collector_shard_state::effects
 collector_shard_state::on_watermark(const watermark& x, time now) {
   auto* on = channel_of(x.mark.channel);
-  if (on == nullptr || !arrived(*on, x.mark) || on->up.in_doubt())
+  if (on == nullptr || !arrived(*on, x.mark))
+    return take();
+  check_count(*on, x);
+  if (on->up.in_doubt())
     return take();
   for (const auto& ref : x.behind) {
-    if (auto* found = entry_of(*on, x.mark, ref.stream)) {
+    if (auto* found = entry_of(*on, ref.stream)) {
       found->stream.on_behind(ref.stream_epoch, on->up.resolved());
       settle(*found);
     }
   }
   on->up.on_resolved(x.resolved);
   for (const auto& ref : x.in_sync) {
-    if (auto* found = entry_of(*on, x.mark, ref.stream)) {
+    if (auto* found = entry_of(*on, ref.stream)) {
       on_verdict(*found, found->stream.on_caught_up(ref), now);
       settle(*found);
     }
@@ -191,6 +193,16 @@ bool collector_shard_state::arrived(channel_entry& on,
   return what != uplink_state::arrival::old;
 }
 
+// A REMOVE that got lost leaves no gap, and a stream that was idle before it
+// says nothing: the number of streams does.
+void collector_shard_state::check_count(channel_entry& on, const watermark& x) {
+  if (on.up.in_doubt() || !unanswered_.empty()
+      || x.mark.acked_up <= on.changed_at || x.streams == on.streams)
+    return;
+  on.up.doubt();
+  out_.emplace_back(digest_request{on.up.channel()});
+}
+
 void collector_shard_state::on_verdict(stream_entry& x,
                                        stream_state::verdict verdict,
                                        time now) {
@@ -209,19 +221,13 @@ collector_shard_state::channel_of(channel_id channel) {
 }
 
 collector_shard_state::stream_entry*
-collector_shard_state::entry_of(channel_entry& of, const channel_mark& mark,
-                                slot stream) {
-  if (stream.value < of.slots.size()
-      && of.slots[stream.value] < entries_.size()) {
-    auto& result = entries_[of.slots[stream.value]];
-    // A slot stands for one registration; a renewed stream has another one.
-    if (result.stream.stream() == stream)
-      return &result;
-  }
-  // Still served, though what we sent after its REMOVE has arrived.
-  if (mark.acked_up > of.removed_at)
-    of.up.doubt();
-  return nullptr;
+collector_shard_state::entry_of(channel_entry& of, slot stream) {
+  if (stream.value >= of.slots.size()
+      || of.slots[stream.value] >= entries_.size())
+    return nullptr;
+  auto& result = entries_[of.slots[stream.value]];
+  // A slot stands for one registration; a renewed stream has another one.
+  return result.stream.stream() == stream ? &result : nullptr;
 }
 
 timestamp collector_shard_state::start_of(const stream_entry& x) {

@@ -151,7 +151,8 @@ private:
     std::vector<digest_entry> digest; // what came of it,
     channel_seq digest_to;            // up to here
     bool shard_known = false;
-    channel_seq removed_at; // last sent up when the last REMOVE went
+    std::uint64_t streams = 0; // that are not removed
+    channel_seq changed_at; // last sent up before the last REGISTER or REMOVE
   };
 
   [[nodiscard]] effects take();
@@ -162,8 +163,7 @@ private:
     return channels_.at(x.table.partition);
   }
   channel_entry* channel_of(channel_id channel);
-  stream_entry* entry_of(channel_entry& of, const channel_mark& mark,
-                         slot stream);
+  stream_entry* entry_of(channel_entry& of, slot stream);
   stream_entry* entry_of(registration_id id);
 
   void add_table(feed_entry& to, const table_info& table, time now);
@@ -176,9 +176,9 @@ private:
   void reset(stream_entry& x, time now);
   void settle(stream_entry& x);
   bool arrived(channel_entry& on, const channel_mark& mark);
+  void check_count(channel_entry& on, const watermark& x);
   void on_verdict(stream_entry& x, stream_state::verdict verdict, time now);
-  void take_item(feed_entry& of, channel_entry& on, const channel_mark& mark,
-                 const delivery_item& x,
+  void take_item(feed_entry& of, channel_entry& on, const delivery_item& x,
                  time now, write_rows& to, std::vector<index>& written);
   void drop_batches(feed_entry& of);
   void reopen_streams(feed_entry& of, time now);

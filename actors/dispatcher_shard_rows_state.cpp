@@ -278,7 +278,7 @@ void dispatcher_shard_state::send_watermark() {
       && !tell_)
     return;
   tell_ = false;
-  auto message = watermark{down_.next(), promise, {}, {}};
+  auto message = watermark{down_.next(), promise, {}, {}, slots_.size()};
   for (auto stream : behind_now_)
     message.behind.push_back({stream, at(stream).stream_epoch()});
   for (auto stream : joined_now_) {

@@ -43,12 +43,13 @@ dispatcher_shard_state::on_heartbeat(const heartbeat& x) {
     return {};
   heard_ = true;
   tell_forgotten();
+  // Without anything new it is a repetition: we owe it an answer.
+  auto news = x.acked <= down_.acknowledged();
   // What the old bulk value gave stays with those it speaks for no more.
   for (const auto& part : x.feeds)
     for (const auto& exception : part.exceptions)
       materialise(exception.stream);
   down_.on_acknowledged(x.acked);
-  auto news = false;
   for (const auto& part : x.feeds) {
     auto i = feeds_.find(part.feed);
     if (i == feeds_.end())

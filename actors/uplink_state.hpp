@@ -32,8 +32,12 @@ public:
   [[nodiscard]] arrival on_mark(const channel_mark& mark);
   /// While in doubt no watermark applies, and nothing is acknowledged.
   [[nodiscard]] bool in_doubt() const { return in_doubt_; }
-  /// What the shard has of us may not be what we think.
-  void doubt() { in_doubt_ = true; }
+  /// The last message is not applied: what the shard has of us is not what we
+  /// think. @pre It was in order.
+  void doubt() {
+    in_doubt_ = true;
+    acked_ = acked_.previous();
+  }
   /// A digest above the gap came whole.
   void on_digest(const channel_mark& mark);
   void on_resolved(timestamp resolved) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <tuple>
 #include <vector>
 
@@ -30,15 +31,17 @@ struct caught_up {
 };
 
 /// DISPATCHER_SHARD -> COLLECTOR_SHARD. Applied in this order: behind,
-/// resolved, caught_up. Not applied when it shows a gap.
+/// resolved, caught_up. Not applied when it shows a gap, or when it counts
+/// other streams than the collector although nothing is under way.
 struct watermark {
   channel_mark mark;
   timestamp resolved; ///< min(store's, schema_store's) of the partition.
   std::vector<stream_ref> behind;
   std::vector<caught_up> in_sync;
+  std::uint64_t streams = 0; ///< How many the channel has.
 
   friend bool operator==(const watermark&, const watermark&) = default;
-  auto fields() { return std::tie(mark, resolved, behind, in_sync); }
+  auto fields() { return std::tie(mark, resolved, behind, in_sync, streams); }
 };
 
 /// COLLECTOR_SHARD -> DISPATCHER_SHARD: a message of the channel was lost;

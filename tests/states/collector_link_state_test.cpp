@@ -69,22 +69,29 @@ TEST_CASE_FIXTURE(link_fixture, "what of the old channel comes has no effect") {
 }
 
 TEST_CASE_FIXTURE(link_fixture, "a stranger whose REMOVE was lost: digest") {
-  // The shard has seen a message that we sent after the REMOVE, and goes on.
-  auto slot_of_it = asked.stream;
   keep(uut.on_unknown({channel, registration}, now)); // REMOVE, REGISTER
   note();
-  advance(1'000ms); // a heartbeat goes
+  make_ready(1);
+  shake(10);
+  advance(1'000ms);
   auto beats = look<heartbeat>();
   REQUIRE(beats.size() == 1);
-  auto x = mark();
-  keep(uut.on_watermark({x, {60}, {}, {{slot_of_it, {1}, {3}}}}, now));
-  advance(200ms);
-  CHECK(look<digest_request>().empty()); // it may not have arrived
-  x = mark();
-  x.acked_up = beats[0].up_seq;
-  keep(uut.on_watermark({x, {70}, {}, {{slot_of_it, {1}, {3}}}}, now));
-  advance(200ms);
+  auto x = watermark{mark(), {60}, {}, {}, 2}; // it may not have arrived
+  keep(uut.on_watermark(x, now));
+  CHECK(look<digest_request>().empty());
+  // The shard has seen what we sent after the REMOVE, and has two streams.
+  x.mark = mark();
+  x.mark.acked_up = beats[0].up_seq;
+  x.resolved = {70};
+  keep(uut.on_watermark(x, now));
   CHECK(look<digest_request>().size() == 1);
+  advance(200ms);
+  CHECK(look<heartbeat>()[0].acked == x.mark.seq.previous());
+}
+
+TEST_CASE_FIXTURE(link_fixture, "the status does not fall with the channel") {
+  lose();
+  CHECK(uut.status(feed).resolved == timestamp{10});
 }
 
 TEST_CASE_FIXTURE(link_fixture, "the status does not fall with the channel") {

@@ -76,7 +76,7 @@ TEST_CASE_FIXTURE(collector_fixture,
   CHECK(look<heartbeat>().size() == 1);
   advance(200ms);
   CHECK(look<heartbeat>().size() == 1); // the shard has not seen it
-  auto answer = watermark{mark(), {20}, {}, {}};
+  auto answer = watermark{mark(), {20}, {}, {}, 1};
   answer.mark.acked_up = {9};
   keep(uut.on_watermark(answer, now));
   advance(200ms);
