@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "tests/simulation/world/options.hpp"
+
 namespace sluice::simulation {
 
 /// What must hold, with the names of docs/failure_analysis.md.
@@ -60,6 +62,11 @@ class rules {
 public:
   using counters = std::array<std::uint64_t, rule_names.size()>;
 
+  explicit rules(planted violation = planted::nothing)
+    : violation_{violation} {
+    // nop
+  }
+
   /// @param what Says what was seen; called for the first violation only.
   template <class What>
   void check(rule x, bool holds, What what) {
@@ -72,6 +79,16 @@ public:
   }
   [[nodiscard]] const counters& evaluations() const { return evaluations_; }
 
+  /// Whether to put this violation in, now; true once at most.
+  bool plants(planted what) {
+    if (violation_ != what || planted_)
+      return false;
+    planted_ = true;
+    return true;
+  }
+  /// It was put in.
+  [[nodiscard]] bool planted_one() const { return planted_; }
+
   /// A situation that tests should reach was reached. @param what A literal.
   void probe(std::string_view what) { ++probes_[what]; }
   [[nodiscard]] const std::map<std::string_view, std::uint64_t>&
@@ -80,6 +97,8 @@ public:
   }
 
 private:
+  planted violation_;
+  bool planted_ = false;
   std::optional<violation> broken_;
   counters evaluations_{};
   std::map<std::string_view, std::uint64_t> probes_;

@@ -86,9 +86,9 @@ void target::check_rows(const sink_rows& x, content& into) {
     auto row = x.block->grouped(x.first + i);
     auto table = row.table().value;
     auto& count = into.rows[table];
-    if (plants(planted::row_is_lost, count))
+    if (count > 2 && checks_.plants(planted::row_is_lost))
       continue;
-    if (plants(planted::row_is_repeated, count))
+    if (count > 2 && checks_.plants(planted::row_is_repeated))
       --count;
     auto there = count < truth_.of(table).size();
     auto next = there ? truth_.of(table, count).cursor : row_cursor{};
@@ -107,14 +107,6 @@ void target::check_rows(const sink_rows& x, content& into) {
     });
     ++count;
   }
-}
-
-// Once, and not at the very beginning.
-bool target::plants(planted what, std::size_t count) {
-  if (violation_ != what || planted_one_ || count < 3)
-    return false;
-  planted_one_ = true;
-  return true;
 }
 
 // What is there are the first rows of the history, up to the end of a

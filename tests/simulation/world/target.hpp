@@ -22,10 +22,8 @@ public:
     timestamp low_watermark;
   };
 
-  target(feed_record feed, const history& truth, rules& checks,
-         planted violation)
-    : feed_{std::move(feed)}, truth_{truth}, checks_{checks}, violation_{
-                                                                violation},
+  target(feed_record feed, const history& truth, rules& checks)
+    : feed_{std::move(feed)}, truth_{truth}, checks_{checks},
       writer_{feed_.id.value * 1'000'000} {
     for (std::uint64_t table = 1; table < wants_.size(); ++table)
       wants_[table] = feed_.rules.matches("t" + std::to_string(table));
@@ -61,14 +59,11 @@ public:
   [[nodiscard]] bool wants(std::uint64_t table) const {
     return wants_.at(table);
   }
-  /// The wanted violation was put in here.
-  [[nodiscard]] bool planted_one() const { return planted_one_; }
 
 private:
   friend class target_session;
 
   [[nodiscard]] bool fails();
-  bool plants(planted what, std::size_t count);
   void check_rows(const sink_rows& rows, content& into);
   void check_transactions();
   void check_positions();
@@ -77,8 +72,6 @@ private:
   std::array<bool, history::tables_max + 1> wants_{};
   const history& truth_;
   rules& checks_;
-  planted violation_;
-  bool planted_one_ = false;
   std::uint64_t clients_ = 0;
   incarnation writer_;
   content durable_;

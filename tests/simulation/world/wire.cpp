@@ -146,11 +146,8 @@ void wire::take_item(const delivery_item& x) {
   if (of == nullptr)
     return;
   auto due = of->seq.next();
-  if (violation_ == planted::sequence_is_skipped && !planted_one_
-      && x.count > 1) {
-    planted_one_ = true;
+  if (x.count > 1 && checks_.plants(planted::sequence_is_skipped))
     due = due.next();
-  }
   checks_.check(rule::i7, x.first_seq == due, [&] {
     return fmt::format("item {} after {}", x.first_seq.value, of->seq.value);
   });

@@ -18,8 +18,8 @@ namespace sluice::simulation {
 /// has it, with no help from the states that carry it out.
 class wire {
 public:
-  wire(const history& truth, rules& checks, planted violation)
-    : truth_{truth}, checks_{checks}, violation_{violation} {
+  wire(const history& truth, rules& checks)
+    : truth_{truth}, checks_{checks} {
     // nop
   }
 
@@ -62,8 +62,6 @@ public:
     lives_[x.registration].reset_ts = x.reset_ts;
   }
 
-  [[nodiscard]] bool planted_one() const { return planted_one_; }
-
 private:
   struct stream {
     registration_id registration;
@@ -97,8 +95,6 @@ private:
 
   const history& truth_;
   rules& checks_;
-  planted violation_;
-  bool planted_one_ = false;
   channel_id channel_;
   channel_seq seq_;
   bool cut_ = false;    // since the channel was opened

@@ -72,6 +72,8 @@ struct world::at_broker {
   template <class Message>
   requires one_of<Message, register_dispatchers, remove_dispatchers>
   void operator()(const Message& x) const {
+    if (w->killing_)
+      return;
     auto& p = w->partitions_.at(x.partition.value - 1);
     p.ear->on_up(x);
     p.up.put([w = w, p = &p, x] {
@@ -88,6 +90,8 @@ struct world::at_shard {
   requires one_of<Message, reset_streams, remove_dispatchers, heartbeat, credit,
                   digest_request>
   void operator()(const Message& x) const {
+    if (w->killing_)
+      return;
     p->ear->on_up(x);
     pass_on(w->changed(*p, x));
   }
@@ -106,6 +110,8 @@ struct world::at_collector {
   requires one_of<Message, ready, refused, unknown_registration, handshake,
                   delivery, schema_change, watermark, digest, syncpoint>
   void operator()(const Message& x) const {
+    if (w->killing_)
+      return;
     p->ear->on_down(x);
     p->down.put([w = w, p = p, x] {
       caf::send_as(p->far_shard, w->actors_.collector_shard, x);
@@ -132,7 +138,8 @@ struct world::at_schemas {
 
 world::world(const schedule_options& how, choices choose, observer watch)
   : how_{how}, choose_{std::move(choose)}, watch_{std::move(watch)},
-    truth_{how}, system_{config()}, jobs_{jobs_of(system_)},
+    truth_{how}, checks_{how.violation}, system_{config()},
+    jobs_{jobs_of(system_)},
     order_{how.order, how.seed, how.steps},
     schemas_{std::make_shared<table_history>(table_history::in_memory())},
     partitions_(how.partitions) {
@@ -144,7 +151,7 @@ world::world(const schedule_options& how, choices choose, observer watch)
     {{1}, "by table", each}, {{2}, "second", second}, {{3}, "goes", each}};
   for (const auto& feed : records_)
     targets_.push_back(
-      std::make_unique<target>(feed, truth_, checks_, how.violation));
+      std::make_unique<target>(feed, truth_, checks_));
   if (how.keeps_all)
     records_.push_back({{4}, "keeps all", each});
   subscribed_ = {0, 1};
@@ -235,7 +242,7 @@ void world::start_store(partition& p) {
 void world::start_broker() {
   actors_.broker = system_.spawn(broker);
   for (auto& p : partitions_) {
-    p.ear = std::make_unique<wire>(truth_, checks_, how_.violation);
+    p.ear = std::make_unique<wire>(truth_, checks_);
     auto options = dispatcher_shard_options{};
     options.window_bytes = how_.window;
     options.scan_bytes_per_dispatcher = how_.scan;
@@ -375,9 +382,10 @@ void world::end_collecting(bool sinks_stay) {
   before_restore_.clear();
 }
 
-// They end in the middle of what they were about: nothing in their mailboxes
-// is looked at any more.
+// They end in the middle of what they were about. CAF lets one look at a
+// message on its way out: nobody hears of it.
 void world::kill(std::vector<caf::strong_actor_ptr> doomed) {
+  killing_ = true;
   auto ids = std::set<caf::actor_id>{};
   for (const auto& x : doomed) {
     ids.insert(x->id());
@@ -390,10 +398,11 @@ void world::kill(std::vector<caf::strong_actor_ptr> doomed) {
       return ids.contains(actor_of(x).id());
     });
     if (next == jobs.end())
-      return;
+      break;
     std::rotate(jobs.begin(), next, next + 1);
     jobs_.run_once();
   }
+  killing_ = false;
 }
 
 } // namespace sluice::simulation

@@ -137,7 +137,6 @@ private:
   history truth_;
   rules checks_;
   outcome result_;
-  bool planted_ = false;
 
   caf::actor_system system_;
   caf::scheduler::test_coordinator& jobs_;
@@ -162,6 +161,7 @@ private:
   lane asks_;               // look-ups on their way to SCHEMA_STORE
   bool asks_wait_ = false;
   std::vector<caf::strong_actor_ptr> former_sinks_;
+  bool killing_ = false;
   caf::actor_id stalled_ = 0;       // it does nothing ...
   std::uint64_t stalled_until_ = 0; // ... until so much was done
   std::uint64_t acts_ = 0;

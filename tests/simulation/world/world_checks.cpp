@@ -141,11 +141,8 @@ void world::check_stream(std::size_t feed, std::uint64_t table,
   auto& target = *targets_[feed];
   auto checkpoint = p.serving->checkpoint_of(id);
   auto& before = checkpoints_[id];
-  if (how_.violation == planted::checkpoint_goes_back && !planted_
-      && checkpoint > before && before) {
-    planted_ = true;
+  if (before && checks_.plants(planted::checkpoint_goes_back))
     checkpoint = before.previous();
-  }
   checks_.check(rule::i1, checkpoint >= before, [&] {
     return fmt::format("{}: checkpoint went from {} to {}",
                        records_[feed].name, before.value, checkpoint.value);

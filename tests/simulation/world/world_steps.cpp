@@ -32,11 +32,7 @@ outcome world::run() {
   if (!checks_.broken())
     settle();
   result_.broken = checks_.broken();
-  result_.planted = planted_;
-  for (const auto& x : targets_)
-    result_.planted = result_.planted || x->planted_one();
-  for (const auto& p : partitions_)
-    result_.planted = result_.planted || p.ear->planted_one();
+  result_.planted = checks_.planted_one();
   result_.rows = truth_.all().size();
   result_.faults = faults_;
   result_.evaluations = checks_.evaluations();
@@ -194,8 +190,10 @@ void world::fail_targets() {
     target.back_up();
   if (happens(fault::sink_fails))
     target.fail(1 + choose_.roll(4));
-  if (happens(fault::sink_restored))
+  if (happens(fault::sink_restored)) {
     target.restore();
+    note_restored();
+  }
   if (!subscribed_.contains(feed))
     return;
   if (happens(fault::sink_stalls)) {
