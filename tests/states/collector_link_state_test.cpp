@@ -93,8 +93,3 @@ TEST_CASE_FIXTURE(link_fixture, "the status does not fall with the channel") {
   lose();
   CHECK(uut.status(feed).resolved == timestamp{10});
 }
-
-TEST_CASE_FIXTURE(link_fixture, "the status does not fall with the channel") {
-  lose();
-  CHECK(uut.status(feed).resolved == timestamp{10});
-}

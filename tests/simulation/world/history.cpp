@@ -51,10 +51,10 @@ void history::change_schema(choices& choose) {
     {all_.size(), test::ddl(table + 1, versions_[table].value, ts_)});
 }
 
-std::size_t history::up_to(std::uint64_t table, timestamp ts) const {
+std::size_t history::up_to(std::uint64_t table, row_cursor last) const {
   const auto& rows = of(table);
   auto end = std::partition_point(rows.begin(), rows.end(), [&](std::size_t i) {
-    return all_[i].cursor.commit_ts <= ts;
+    return all_[i].cursor <= last;
   });
   return static_cast<std::size_t>(end - rows.begin());
 }

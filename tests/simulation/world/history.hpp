@@ -47,7 +47,10 @@ public:
     return all_[of(table)[number]];
   }
   /// How many rows of `table` are <= `ts`.
-  [[nodiscard]] std::size_t up_to(std::uint64_t table, timestamp ts) const;
+  [[nodiscard]] std::size_t up_to(std::uint64_t table, timestamp ts) const {
+    return up_to(table, row_cursor::end_of(ts));
+  }
+  [[nodiscard]] std::size_t up_to(std::uint64_t table, row_cursor last) const;
   /// No transaction and no DDL of a ts <= it follows.
   [[nodiscard]] timestamp settled() const {
     return open_ts_ ? timestamp{ts_ - 1} : timestamp{ts_};

@@ -44,6 +44,7 @@ schedule_options expand(std::uint64_t seed, fault_set set) {
   result.seed = seed;
   result.order = draw_policy(luck);
   result.steps = std::array{150U, 250U, 350U}[luck.roll(3)];
+  result.busy = result.steps * (luck.percent(50) ? 3 : 2) / 3;
   result.tables = 1 + luck.roll(4);
   result.partitions = luck.percent(70) ? 1 : 2 + luck.roll(2);
   result.ddl = luck.percent(50) ? 1 + luck.roll(20) : 0;

@@ -100,6 +100,7 @@ struct schedule_options {
   std::array<std::uint64_t, faults> chance{};
   planted violation = planted::nothing;
   std::uint64_t steps = 300; ///< Of actors while faults are on, at least.
+  std::uint64_t busy = 300;  ///< Of those, until the source falls quiet.
   std::uint64_t tables = 3;  ///< At the start.
   std::uint64_t partitions = 1;
   std::uint64_t ddl = 0; ///< Percent of what the source's database does.

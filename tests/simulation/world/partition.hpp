@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <utility>
 
 #include "actors/dispatcher_shard_state.hpp"
 #include "actors/event_store_state.hpp"
@@ -43,7 +44,7 @@ struct partition {
   std::unique_ptr<wire> ear;
 
   // What the checks have seen.
-  std::size_t last_reset = 0;
+  std::pair<registration_id, epoch> last_reset;
   std::map<std::uint64_t, timestamp> floors; ///< By table.
   std::set<registration_id> looking_up; ///< RESET came, the answer did not.
 

@@ -130,23 +130,25 @@ void target::check_transactions() {
 
 // A position says of rows that they are there: it must be true.
 void target::check_positions() {
-  auto holds = [&](std::uint64_t table, timestamp ts) {
-    checks_.check(rule::i2, rows(table) >= truth_.up_to(table, ts), [&] {
+  auto holds = [&](std::uint64_t table, row_cursor last) {
+    checks_.check(rule::i2, rows(table) >= truth_.up_to(table, last), [&] {
       return fmt::format("{}: table {}: {} is stored, but of {} rows up to it "
                          "only {} are there",
-                         feed_.name, table, ts.value, truth_.up_to(table, ts),
-                         rows(table));
+                         feed_.name, table, to_string(last),
+                         truth_.up_to(table, last), rows(table));
     });
   };
-  for (std::uint64_t table = 1; table <= truth_.tables(); ++table)
-    if (wants(table))
-      holds(table, durable_.low_watermark);
-  for (const auto& [table, position] : durable_.positions)
-    if (table == all_tables)
-      for (std::uint64_t t = 1; t <= truth_.tables(); ++t)
-        holds(t, position.checkpoint);
-    else
-      holds(table.value, position.checkpoint);
+  for (std::uint64_t t = 1; t <= truth_.tables(); ++t) {
+    if (!wants(t))
+      continue;
+    holds(t, row_cursor::end_of(durable_.low_watermark));
+    for (const auto& [table, position] : durable_.positions) {
+      if (table != all_tables && table != table_id{t})
+        continue;
+      holds(t, row_cursor::end_of(position.checkpoint));
+      holds(t, position.cursor);
+    }
+  }
 }
 
 } // namespace sluice::simulation

@@ -79,6 +79,14 @@ void wire::on_down(const handshake& x) {
   of.cut = row_cursor::end_of(x.lower_bound);
 }
 
+void wire::on_down(const refused& x) {
+  on_removed({x.registration});
+  checks_.check(rule::i3, x.reason != errc::lost_by_retention, [&] {
+    return fmt::format("rows after {} are refused, there are those > {}",
+                       x.asked.value, x.lower.value);
+  });
+}
+
 void wire::on_down(const delivery& x) {
   if (!enter(x.mark))
     return;

@@ -30,7 +30,7 @@ public:
   void on_down(const delivery& x);
   void on_down(const schema_change& x);
   void on_down(const watermark& x);
-  void on_down(const refused& x) { on_removed({x.registration}); }
+  void on_down(const refused& x);
   void on_down(const digest& x) { (void) enter(x.mark); }
   void on_down(const syncpoint& x) { (void) enter(x.mark); }
   template <class Message>

@@ -253,7 +253,7 @@ void world::start_broker() {
                                    p.far_schemas, tick_interval);
     p.serving = core_of<dispatcher_shard_data>(p.actors.shard);
     p.shard_id = p.actors.shard->id();
-    p.last_reset = 0;
+    p.last_reset = {};
     p.looking_up.clear();
     caf::anon_send(actors_.broker, serve_partition{p.id}, p.actors.shard);
   }
@@ -283,9 +283,13 @@ void world::start_serving() {
   for (auto& p : partitions_)
     start_store(p);
   start_broker();
-  start_source();
-  if (actors_.collector)
+  // A collector that was there before must hear of each new table before its
+  // rows flow, or a low watermark would speak for a table unheard of.
+  source_waits_ = bool{actors_.collector};
+  if (source_waits_)
     caf::anon_send(actors_.collector, watch_tables{}, actors_.schemas);
+  else
+    start_source();
 }
 
 void world::end_source() {

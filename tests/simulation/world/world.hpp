@@ -160,6 +160,7 @@ private:
   broker_actor far_broker_; // what the collecting side sees of it
   lane asks_;               // look-ups on their way to SCHEMA_STORE
   bool asks_wait_ = false;
+  bool source_waits_ = false; // for the collector to watch the tables
   std::vector<caf::strong_actor_ptr> former_sinks_;
   bool killing_ = false;
   caf::actor_id stalled_ = 0;       // it does nothing ...

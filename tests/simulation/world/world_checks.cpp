@@ -164,21 +164,24 @@ void world::check_stream(std::size_t feed, std::uint64_t table,
 }
 
 void world::check_resets(partition& p) {
-  const auto& all = p.serving->resets();
-  if (all.empty())
-    return;
-  const auto& x = all.back();
-  auto key = (x.registration.counter << 20U) ^ x.new_epoch.value;
-  if (key == p.last_reset)
-    return;
-  p.last_reset = key;
-  checks_.probe("reset");
-  auto bound = std::max(x.requested, x.checkpoint_before);
-  checks_.check(rule::i4,
-                x.lower_bound >= bound && x.checkpoint_after == x.lower_bound,
-                [&] { return to_string(x); });
-  checks_.check(rule::i11, x.new_epoch > x.old_epoch,
-                [&] { return to_string(x); });
+  const auto& all = p.serving->resets(); // oldest first, the last 256
+  auto number_of = [](const reset_record& x) {
+    return std::pair{x.registration, x.new_epoch};
+  };
+  auto first = all.end();
+  while (first != all.begin() && number_of(*(first - 1)) != p.last_reset)
+    --first;
+  for (auto i = first; i != all.end(); ++i) {
+    const auto& x = *i;
+    p.last_reset = number_of(x);
+    checks_.probe("reset");
+    auto lower = std::max(x.requested, x.checkpoint_before);
+    checks_.check(rule::i4,
+                  x.lower_bound == lower && x.checkpoint_after == lower,
+                  [&] { return to_string(x); });
+    checks_.check(rule::i11, x.new_epoch > x.old_epoch,
+                  [&] { return to_string(x); });
+  }
 }
 
 // -- an event store -----------------------------------------------------------

@@ -71,16 +71,23 @@ bool world::step_actor() {
   auto& actor = actor_of(jobs.front());
   auto id = actor.id();
   auto kind = std::uint64_t{0};
+  auto watched = false;
   if (auto* message = actor.peek_at_next_mailbox_element()) {
     const auto& content = message->content();
     kind = arrival::kind_of(content);
     if (watch_)
       note(fmt::format("{} {}", name_of(actor), to_string(content)));
     before_step({content, kind}, id);
+    watched = source_waits_ && id == actors_.schemas->id()
+              && arrival{content, kind}.as<watch_tables>() != nullptr;
   }
   result_.trace = (result_.trace ^ id ^ kind) * 0x100000001B3ULL;
   jobs_.run_once();
   ++result_.steps;
+  if (watched) {
+    source_waits_ = false;
+    start_source();
+  }
   if (actors_.collector_shard && id == actors_.collector_shard->id())
     note_restored();
   for (auto& p : partitions_) // Only its own steps change what it holds.
@@ -128,7 +135,9 @@ void world::act() {
   } else if (roll < 88) {
     (void) step_link(true);
   } else if (roll < 93) {
-    if (choose_.percent(how_.ddl)) {
+    if (result_.steps >= how_.busy) {
+      truth_.settle(); // What is lost from now on no later row makes good.
+    } else if (choose_.percent(how_.ddl)) {
       truth_.change_schema(choose_);
       note("a schema changes");
     } else {
@@ -237,7 +246,7 @@ void world::end_roles() {
   } else if (happens(fault::serving_ends)) {
     end_serving(false);
     start_serving();
-  } else if (happens(fault::source_ends)) {
+  } else if (!source_waits_ && happens(fault::source_ends)) {
     end_source();
     start_source();
   } else if (happens(fault::process_ends)) {
