@@ -277,6 +277,12 @@ void world::heal() {
     p.heal();
   if (!subscribed_.contains(goes))
     subscribe(goes);
+  // A sink hears of a restore at its next call, and there may be none.
+  for (auto feed : std::set<std::size_t>{subscribed_})
+    if (targets_[feed]->restored()) {
+      end_sink(feed);
+      subscribe(feed);
+    }
   // What was said to be durable may not be: nobody gets on with that log.
   if (has_failed({disk_call::sync, disk_call::read}))
     end_process(false);
