@@ -257,7 +257,6 @@ private:
 
 inline void mailbox::prepare() {
   static const auto block = make_block({20, 40, 60, 80, 120});
-  take(shard_.on_open_channel({channel, {1}}));
   take(shard_.on_schema_resolved({{new_resolved}}));
   take(
     shard_.on_register({channel, {1}, {{who, {1, 7}, feed, table, {}}}}, {}));
