@@ -93,8 +93,11 @@ void retention_state::on_floor_report(const floor_report& report) {
   if (found == feeds_.end())
     return; // Removed meanwhile.
   auto next = floors{report.floor, {}};
-  for (const auto& x : report.exceptions)
-    next.exceptions.emplace(x.table, x.floor);
+  for (const auto& x : report.exceptions) {
+    // A stream that was left may still be there beside the one that came.
+    auto named = next.exceptions.emplace(x.table, x.floor).first;
+    named->second = std::min(named->second, x.floor);
+  }
   auto& feed = found->second;
   if (!feed.now.raise(next))
     return;
