@@ -21,6 +21,8 @@ const stream_state* stream_at(slot at, const facts& truth,
 
 void collector_watch::before(const delivery& x,
                              const collector_shard_state& uut) {
+  auto pinned = uut.pinned_bytes();
+  rules_.check(rule::i18, pinned == 0 || pinned + x.charge <= credit_);
   out_of_place_ = true;
   for (const auto& item : x.items) {
     const auto* found = stream_at(item.stream, *truth_, uut);

@@ -18,8 +18,9 @@ class collector_watch {
 public:
   static constexpr feed_id feed{1};
 
-  collector_watch(const facts& truth, tally& sum)
-    : rules_{sum}, truth_{&truth} {
+  /// @param credit No more bytes than that may be here, or one delivery.
+  collector_watch(const facts& truth, std::uint64_t credit, tally& sum)
+    : rules_{sum}, truth_{&truth}, credit_{credit} {
     // nop
   }
 
@@ -72,6 +73,7 @@ private:
 
   rules rules_;
   const facts* truth_;
+  std::uint64_t credit_;
   std::map<table_id, stream> streams_;
   std::map<std::uint64_t, batch> batches_;
   bool out_of_place_ = false; // no item of the delivery is

@@ -23,9 +23,10 @@ void facts::add_table(std::uint64_t table) {
   rows_[{table}];
 }
 
-void facts::add_ddl(std::uint64_t table, std::uint64_t ts) {
+void facts::add_ddl(std::uint64_t table, std::uint64_t ts, bool dropped) {
   auto& known = ddl_.at({table});
   known.push_back(event(table, known.size() + 1, ts));
+  known.back().dropped = dropped;
 }
 
 void facts::add_block(std::initializer_list<row_at> rows,

@@ -29,7 +29,7 @@ public:
 
   void add_table(std::uint64_t table);
   void add_block(std::initializer_list<row_at> rows, std::uint64_t resolved);
-  void add_ddl(std::uint64_t table, std::uint64_t ts);
+  void add_ddl(std::uint64_t table, std::uint64_t ts, bool dropped = false);
 
   [[nodiscard]] const std::vector<append>& appends() const { return appends_; }
   /// Of a table, ascending.

@@ -27,7 +27,7 @@ enum class rule : std::uint8_t {
   i15, ///< L is between reset_ts and what was reported.
   i16, ///< Nothing is promised above the store's and the schema's resolved.
   i17, ///< A DDL goes in its place: before rows and promises behind it.
-  i18, ///< A stale scan publishes nothing; all credit comes back.
+  i18, ///< A stale scan publishes nothing; credit is kept, and comes back.
   i23, ///< One scan at a time.
   i24, ///< Removed is for good.
   i25, ///< READY only before the first epoch, always with the same slot.

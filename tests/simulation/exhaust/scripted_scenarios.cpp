@@ -155,6 +155,29 @@ scenario idle_ddl() {
   return result;
 }
 
+// A reset behind the end of a table: it has no schema any more.
+scenario dropped_table() {
+  auto truth = facts{};
+  truth.add_table(1);
+  truth.add_ddl(1, 60, true);
+  truth.add_block({{1, 20}, {1, 40}}, 50);
+  truth.add_block({}, 70);
+  truth.add_block({}, 90);
+  auto result = base("dropped_table", truth);
+  result.prepare = [](world& w) {
+    w.resolve_schemas(50);
+    w.append();
+    w.drain();
+    join(w, 1, 1, 0);
+  };
+  result.chains = {{declare(1), resolve_schemas(70)},
+                   {append(), append()},
+                   {reset(1, 2, 65), beat(1, 1, 70)}};
+  result.holds = {rule::i4, rule::i5, rule::i16, rule::i17, rule::i24};
+  result.reaches = {probe::ddl_while_idle, probe::heartbeat_in_look_up};
+  return result;
+}
+
 scenario late_dispatcher() {
   auto truth = facts{};
   truth.add_table(1);
@@ -192,7 +215,8 @@ scenario hand_over() {
 void add_scripted(std::vector<scenario>& to) {
   for (auto make :
        {two_resets, slow_look_up, false_heartbeats, registrations,
-        little_credit, old_watermark, idle_ddl, late_dispatcher, hand_over})
+        little_credit, old_watermark, idle_ddl, dropped_table, late_dispatcher,
+        hand_over})
     to.push_back(make());
 }
 

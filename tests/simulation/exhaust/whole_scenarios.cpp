@@ -63,6 +63,30 @@ scenario gap_and_reset() {
   return result;
 }
 
+// The window moves on while a scan is read: what is complete is only promised.
+scenario small_window() {
+  auto truth = facts{};
+  truth.add_table(1);
+  truth.add_table(2);
+  truth.add_block({{1, 20}, {1, 40}}, 50);
+  truth.add_block({{1, 60}}, 70);
+  truth.add_block({{2, 80}}, 90);
+  truth.add_block({{2, 100}}, 110);
+  auto result = base("small_window", truth);
+  result.prepare = [](world& w) {
+    start(w);
+    w.add_table(2);
+  };
+  result.window_bytes = 1;
+  result.chains = {
+    {append(), append(), append()},
+    {lose<delivery>(lane::shard_to_collector, "link loses a delivery"),
+     lose<delivery>(lane::shard_to_collector, "link loses a delivery")}};
+  result.holds = {rule::i5, rule::i7, rule::i9, rule::i31};
+  result.reaches = {probe::gap_seen, probe::progress_in_scan, probe::joined};
+  return result;
+}
+
 scenario sink_failure() {
   auto result = base("sink_failure", one_table());
   result.sink_commits = false;
@@ -138,8 +162,8 @@ scenario late_table() {
 } // namespace
 
 void add_whole(std::vector<scenario>& to) {
-  for (auto make : {behind_and_back, gap_and_reset, sink_failure, restored_sink,
-                    lost_heartbeat, sweep, late_table})
+  for (auto make : {behind_and_back, gap_and_reset, small_window, sink_failure,
+                    restored_sink, lost_heartbeat, sweep, late_table})
     to.push_back(make());
 }
 

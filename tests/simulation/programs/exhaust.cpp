@@ -71,7 +71,9 @@ int main(int argc, char** argv) {
                done.seconds, done.found.complete ? "" : ", cut");
     if (counts)
       print_counts(done.sum);
-    good &= holds(done);
+    good = holds(done);
+    if (!good)
+      break;
   }
   if (!known)
     fmt::print("no scenario is called \"{}\"\n", name);
