@@ -103,6 +103,12 @@ TEST_CASE_FIXTURE(both, "one that pins more than the limit grants nothing") {
   CHECK(spent.allowed(feed) == 100);
 }
 
+TEST_CASE_FIXTURE(both, "a new connection counts from 0") {
+  deliver(60);
+  granted.reopen();
+  CHECK(granted.granted() == grants{{feed, 40, 100}});
+}
+
 TEST_CASE_FIXTURE(both, "a release is not counted twice") {
   deliver(60);
   granted.release(feed, 60);

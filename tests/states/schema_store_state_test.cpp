@@ -129,6 +129,7 @@ TEST_CASE("a query gets the version valid then and the later ones") {
   CHECK(ask(uut, 7, 15)[0].message.schemas[0].version == schema_version{1});
   CHECK(ask(uut, 7, 15)[0].message.later
         == std::vector<ddl_event>{ddl(7, 2, 20)});
+  CHECK(ask(uut, 7, 19)[0].message.later.size() == 1);
   CHECK(ask(uut, 7, 20)[0].message.schemas[0].version == schema_version{2});
   CHECK(ask(uut, 7, 20)[0].message.later.empty());
   // No row is before the first version: it serves for what is earlier.
