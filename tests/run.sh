@@ -5,11 +5,11 @@
 #                   day's seconds; all schedules of small scenarios
 #   asan            ASan and UBSan over all but the slow labels
 #   clang           every translation unit has to pass clang's front end
+#   mutants         three, others every day: the schedules and the test that
+#                   are there for it have to notice a line that was broken
 #   --all           also: build and run everything with clang and as release;
 #                   10,000 random histories of SQLite; all benches, whose
-#                   figures need a machine without other work; and break the
-#                   code in one line after the other: each time the test that
-#                   is there for it has to fail
+#                   figures need a machine without other work; and all mutants
 # Ends with a table of times and ctest's summary.
 set -euo pipefail
 
@@ -102,7 +102,9 @@ step 'exploration: small scenarios' build/dev/bin/exhaust
 step 'asan: build' build_asan
 step "asan: ${asan_labels[*]}" run_asan
 step 'clang: front end' clang_syntax
-if [[ $all == yes ]]; then
+if [[ $all == no ]]; then
+  step 'mutants: three' bash tests/mutants/run.sh --pick 3
+else
   for preset in clang release; do
     step "$preset: build" build "$preset"
     step "$preset: all tests" run_tests "$preset"
@@ -110,7 +112,7 @@ if [[ $all == yes ]]; then
   step 'histories of SQLite: 10,000' env SLUICE_HISTORIES=10000 \
     build/release/bin/test_histories --test-case='Random histories*'
   step 'benches' benches
-  step 'mutants' bash tests/mutants/run.sh
+  step 'mutants: all' bash tests/mutants/run.sh
 fi
 
 printf '\n==== times\n'
