@@ -43,9 +43,14 @@ expected<source_batch> upstream::read(std::size_t) {
   auto rows = row_block_builder{};
   auto end = std::min(all.size(), next_ + 1 + choose_.roll(rows_max_));
   for (;;) {
+    // A version that no row has is left out, as `open` does: declared later
+    // than the next one, after a replay, it would be refused.
+    auto newest = std::map<table_id, ddl_event>{};
     for (; next_ddl_ < ddl.size() && ddl[next_ddl_].before == next_;
          ++next_ddl_)
-      result.schemas.push_back(ddl[next_ddl_].event);
+      newest[ddl[next_ddl_].event.schema.table] = ddl[next_ddl_].event;
+    for (auto& [table, event] : newest)
+      result.schemas.push_back(std::move(event));
     if (next_ >= end)
       break;
     add(rows, all[next_++]);

@@ -125,6 +125,9 @@ private:
   void check_store(partition& p);
   void check_rest();
   [[nodiscard]] bool converged() const;
+  [[nodiscard]] bool even() const;
+  [[nodiscard]] std::size_t registered_here() const;
+  [[nodiscard]] std::size_t registered_there() const;
   [[nodiscard]] bool whole(std::size_t feed) const;
   [[nodiscard]] const stream_state* stream_of(std::size_t feed,
                                               std::uint64_t table) const;

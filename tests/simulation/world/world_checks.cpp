@@ -230,21 +230,35 @@ bool world::converged() const {
   return true;
 }
 
+std::size_t world::registered_here() const {
+  auto result = std::size_t{0};
+  for (auto feed : subscribed_)
+    for (std::uint64_t t = 1; t <= truth_.tables(); ++t)
+      if (targets_[feed]->wants(t) && (t == 1 || !whole(feed)))
+        ++result;
+  return result;
+}
+
+std::size_t world::registered_there() const {
+  auto result = std::size_t{0};
+  for (const auto& p : partitions_)
+    result += p.serving->size();
+  return result;
+}
+
 // Nothing is left over.
+bool world::even() const {
+  return collecting_->pinned_bytes() == 0
+         && registered_here() == registered_there();
+}
+
 void world::check_rest() {
   checks_.check(rule::i18, collecting_->pinned_bytes() == 0, [&] {
     return fmt::format("{} bytes are pinned", collecting_->pinned_bytes());
   });
-  auto here = std::size_t{0};
-  for (auto feed : subscribed_)
-    for (std::uint64_t t = 1; t <= truth_.tables(); ++t)
-      if (targets_[feed]->wants(t) && (t == 1 || !whole(feed)))
-        ++here;
-  auto there = std::size_t{0};
-  for (const auto& p : partitions_)
-    there += p.serving->size();
-  checks_.check(rule::i30, here == there, [&] {
-    return fmt::format("{} registrations here, {} there", here, there);
+  checks_.check(rule::i30, registered_here() == registered_there(), [&] {
+    return fmt::format("{} registrations here, {} there", registered_here(),
+                       registered_there());
   });
 }
 

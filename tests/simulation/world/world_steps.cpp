@@ -311,7 +311,7 @@ void world::settle() {
       busy = step_actor();
       busy = step_link(false) || busy;
     }
-    if (!more() || converged())
+    if (!more() || (converged() && even()))
       break;
     advance(200ms);
   }
