@@ -241,7 +241,7 @@ void wire::on_up(const reset_streams& x) {
                          life.reported.value);
     });
     life.asked = entry.stream_epoch;
-    life.reset_ts = entry.reset_ts;
+    life.reset_ts = life.own = entry.reset_ts;
   }
 }
 
@@ -268,7 +268,7 @@ void wire::on_up(const heartbeat& x) {
       if (of.now != one.stream_epoch)
         continue;
       auto most = std::max(
-        {of.lower, promised(of), of.highest.commit_ts});
+        {of.lower, life.own, promised(of), of.highest.commit_ts});
       checks_.check(rule::i12, one.checkpoint <= most, [&] {
         return fmt::format("{} is reported, {} was sent in epoch {}",
                            one.checkpoint.value, most.value, of.now.value);

@@ -78,6 +78,7 @@ private:
     registration who;
     epoch asked;
     timestamp reset_ts;
+    timestamp own; ///< What COLLECTOR_SHARD asked for with it.
     timestamp reported;
     bool removed = false;
   };
