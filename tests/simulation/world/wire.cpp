@@ -64,8 +64,7 @@ void wire::on_down(const handshake& x) {
     return;
   }
   const auto& life = lives_[of.registration];
-  auto most = std::max({life.reset_ts, life.reported, life.who.start_ts,
-                        bulk_});
+  auto most = std::max({life.own, life.reported, life.who.start_ts, bulk_});
   if (x.stream_epoch == life.asked)
     checks_.check(rule::i15,
                   x.lower_bound >= life.reset_ts && x.lower_bound <= most, [&] {
@@ -241,7 +240,8 @@ void wire::on_up(const reset_streams& x) {
                          life.reported.value);
     });
     life.asked = entry.stream_epoch;
-    life.reset_ts = life.own = entry.reset_ts;
+    life.reset_ts = entry.reset_ts;
+    life.own = std::max(life.own, entry.reset_ts);
   }
 }
 

@@ -78,7 +78,7 @@ private:
     registration who;
     epoch asked;
     timestamp reset_ts;
-    timestamp own; ///< What COLLECTOR_SHARD asked for with it.
+    timestamp own; ///< Most that COLLECTOR_SHARD itself asked for.
     timestamp reported;
     bool removed = false;
   };
