@@ -299,12 +299,16 @@ bool world::has_failed(std::initializer_list<disk_call> calls) const {
 // Everybody must get everything, and soon.
 void world::settle() {
   heal();
+  auto half = result_.steps + patience_steps / 2;
   auto last = result_.steps + patience_steps;
+  auto restarted = false;
   auto more = [&] { return !checks_.broken() && result_.steps < last; };
   for (auto left = patience; left > 0ms && more(); left -= 200ms) {
-    if (left == patience / 2 && has_failed({disk_call::name})) {
+    if (!restarted && (left <= patience / 2 || result_.steps > half)
+        && has_failed({disk_call::name})) {
       // A name that could not be synced: the log waits for a restart.
       checks_.probe("restart by hand after a name failed");
+      restarted = true;
       end_process(false);
     }
     for (auto busy = true; busy && more();) {
