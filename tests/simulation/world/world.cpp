@@ -308,7 +308,6 @@ void world::end_broker() {
   for (auto& p : partitions_)
     cut_link(p);
   checkpoints_.clear();
-  before_restore_.clear();
 }
 
 void world::end_serving(bool power_lost) {
@@ -383,7 +382,6 @@ void world::end_collecting(bool sinks_stay) {
   for (auto& p : partitions_)
     cut_link(p);
   checkpoints_.clear();
-  before_restore_.clear();
 }
 
 // They end in the middle of what they were about. CAF lets one look at a

@@ -171,8 +171,8 @@ private:
   std::uint64_t acts_ = 0;
   fault_counts faults_{};
 
-  // Of the registrations that are there.
-  std::map<registration_id, timestamp> checkpoints_;
+  std::map<registration_id, timestamp> checkpoints_; // as seen last
+  // Registrations that believe what their target has lost.
   std::set<registration_id> before_restore_;
 };
 
