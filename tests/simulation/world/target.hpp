@@ -43,12 +43,13 @@ public:
     durable_ = backup_;
     failing_ = 1;
     restored_ = true;
+    before_ = writer_;
   }
   /// Since it was restored nobody was told of it.
   [[nodiscard]] bool restored() const { return restored_; }
   /// COLLECTOR_SHARD hears where the client stands that opened it as `writer`.
   void on_told(incarnation writer) {
-    if (writer == writer_)
+    if (writer == writer_ && writer > before_) // opened since then
       restored_ = false;
   }
   [[nodiscard]] const feed_record& feed() const { return feed_; }
@@ -78,6 +79,7 @@ private:
   content backup_;
   std::uint64_t failing_ = 0;
   bool restored_ = false;
+  incarnation before_; // writer at the last restore
 };
 
 } // namespace sluice::simulation
