@@ -18,9 +18,16 @@ bool credit_spent::covers(feed_id feed, std::uint64_t charge,
   auto i = accounts_.find(feed);
   if (i == accounts_.end() || i->second.limit == 0)
     return false;
-  auto left = allowed(feed);
-  return left >= static_cast<std::int64_t>(packed + charge)
-         || (packed == 0 && left >= static_cast<std::int64_t>(i->second.limit));
+  return allowed(feed) >= static_cast<std::int64_t>(packed + charge);
+}
+
+bool credit_spent::covers_row(feed_id feed, std::uint64_t charge,
+                              std::uint64_t packed) const {
+  if (covers(feed, charge, packed))
+    return true;
+  auto i = accounts_.find(feed);
+  return packed == 0 && i != accounts_.end() && i->second.limit > 0
+         && allowed(feed) >= static_cast<std::int64_t>(i->second.limit);
 }
 
 void credit_spent::spend(feed_id feed, std::uint64_t charge) {

@@ -18,10 +18,13 @@ class credit_spent {
 public:
   /// allowed = granted_total - sent_total; negative after an oversized one.
   [[nodiscard]] std::int64_t allowed(feed_id feed) const;
-  /// Whether `charge` may go, with what is packed already. One that is larger
-  /// than the whole limit may, when nothing of the feed is in flight or packed.
+  /// Whether `charge` may go, with what is packed already.
   [[nodiscard]] bool covers(feed_id feed, std::uint64_t charge,
                             std::uint64_t packed = 0) const;
+  /// The same of a row: one that is larger than the whole limit may, when
+  /// nothing of the feed is in flight or packed.
+  [[nodiscard]] bool covers_row(feed_id feed, std::uint64_t charge,
+                                std::uint64_t packed = 0) const;
   void spend(feed_id feed, std::uint64_t charge);
   /// @pre Newer than every grant before; the channel drops late ones.
   /// @returns Whether some feed may send more than before.

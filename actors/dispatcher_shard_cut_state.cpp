@@ -49,9 +49,8 @@ dispatcher_shard_state::deliver_cut(slot stream, const block_ptr& block,
     used += x.bytes;
   }
   auto& to = parcels_[feed];
-  auto charge = worth_pinning(*block, used) ? block->footprint() : used;
   auto how = cut{last, item_end::cut};
-  if (!down_.credit.covers(feed, charge, to.charge)) {
+  if (!down_.credit.covers(feed, used, to.charge)) {
     how.to = affordable(stream, *block, last);
     shares = shares_of(stream, *block, how.to);
     if (shares.empty())
@@ -102,7 +101,7 @@ row_cursor dispatcher_shard_state::affordable(slot stream,
     if (row.cursor() <= dispatcher.cursor()
         || !dispatcher.version_of(row.table()))
       continue;
-    if (!down_.credit.covers(feed, row.size_bytes(), taken))
+    if (!down_.credit.covers_row(feed, row.size_bytes(), taken))
       break;
     taken += row.size_bytes();
     result = row.cursor();

@@ -72,8 +72,7 @@ void dispatcher_shard_state::deliver_shares(feed_id feed,
   for (const auto& x : shares)
     used += x.bytes;
   auto& to = parcels_[feed];
-  auto charge = worth_pinning(*block, used) ? block->footprint() : used;
-  if (used > 0 && down_.credit.covers(feed, charge, to.charge))
+  if (used > 0 && down_.credit.covers(feed, used, to.charge))
     pack(to, block, shares);
   else
     for (const auto& x : shares)
@@ -96,9 +95,7 @@ dispatcher_shard_state::deliver_run(slot stream, const block_ptr& block,
   auto feed = dispatcher.who().feed;
   auto shares = std::vector<share>{
     {stream, first, count, bytes_of(*block, first, count)}};
-  auto charge = worth_pinning(*block, shares[0].bytes) ? block->footprint()
-                                                       : shares[0].bytes;
-  if (down_.credit.covers(feed, charge, parcels_[feed].charge)) {
+  if (down_.credit.covers(feed, shares[0].bytes, parcels_[feed].charge)) {
     pack(parcels_[feed], block, shares);
     return sent::all;
   }
@@ -106,7 +103,8 @@ dispatcher_shard_state::deliver_run(slot stream, const block_ptr& block,
   auto taken = share{stream, first, 0, 0};
   while (taken.count < count) {
     auto size = block->grouped(first + taken.count).size_bytes();
-    if (!down_.credit.covers(feed, size, parcels_[feed].charge + taken.bytes))
+    auto packed = parcels_[feed].charge + taken.bytes;
+    if (!down_.credit.covers_row(feed, size, packed))
       break;
     taken.bytes += size;
     ++taken.count;
@@ -148,7 +146,10 @@ void dispatcher_shard_state::pack(parcel& to, const block_ptr& block,
       how == nullptr ? dispatcher.send_rows(x.stream, from, first, x.count)
                      : dispatcher.send_part(x.stream, from, first, x.count));
   };
-  if (worth_pinning(*block, used)) {
+  // By reference if the credit covers the whole block.
+  auto feed = at(shares.front().stream).who().feed;
+  if (worth_pinning(*block, used)
+      && down_.credit.covers(feed, block->footprint(), to.charge)) {
     to.charge += block->footprint();
     for (const auto& x : shares)
       send(x, block, x.first);

@@ -82,7 +82,7 @@ TEST_CASE("register, remove, register again, sweep") {
 }
 
 TEST_CASE("credit, scan done, reset") {
-  holds("little_credit", 14'566);
+  holds("little_credit", 28'824);
 }
 
 TEST_CASE("RESET sent, a watermark of before, heartbeat") {
@@ -105,10 +105,14 @@ TEST_CASE("a scan hands over to the fast path inside a commit_ts") {
   holds("hand_over", 4'340);
 }
 
+TEST_CASE("a new channel while streams wait for a scan") {
+  holds("new_channel", 21'860);
+}
+
 // -- both shards --------------------------------------------------------------
 
 TEST_CASE("watermark behind and caught up, notification, scan done") {
-  holds("behind_and_back", 10'325);
+  holds("behind_and_back", 12'051);
 }
 
 TEST_CASE("sink written, gap, reset") {

@@ -44,20 +44,23 @@ TEST_CASE_FIXTURE(both, "what is allowed is granted less sent") {
   CHECK(spent.allowed(feed) == 30);
   CHECK(spent.covers(feed, 30));
   CHECK_FALSE(spent.covers(feed, 31));
+  CHECK(spent.covers(feed, 10, 20));
+  CHECK_FALSE(spent.covers(feed, 10, 21));
   CHECK(spent.sent() == totals{{feed, 70}});
 }
 
 TEST_CASE_FIXTURE(both,
-                  "one that is too large passes when nothing is in flight") {
-  CHECK(spent.covers(feed, 400));
+                  "a row that is too large passes when nothing is in flight") {
+  CHECK_FALSE(spent.covers(feed, 400));
+  CHECK(spent.covers_row(feed, 400));
   spent.spend(feed, 400);
   CHECK(spent.allowed(feed) == -300);
-  CHECK_FALSE(spent.covers(feed, 1));
+  CHECK_FALSE(spent.covers_row(feed, 1));
 }
 
 TEST_CASE_FIXTURE(both, "nothing large passes while something is in flight") {
   deliver(1);
-  CHECK_FALSE(spent.covers(feed, 400));
+  CHECK_FALSE(spent.covers_row(feed, 400));
 }
 
 TEST_CASE_FIXTURE(both, "a grant that is repeated changes nothing") {
@@ -173,13 +176,14 @@ TEST_CASE_FIXTURE(both, "below a lower limit nothing goes before a release") {
   CHECK(spent.allowed(feed) == 10);
 }
 
-TEST_CASE_FIXTURE(both, "one that is too large for a lower limit passes, too") {
+TEST_CASE_FIXTURE(both,
+                  "a row that is too large for a lower limit passes, too") {
   deliver(90);
   granted.set_limit(40);
   granted.release(feed, 90);
   spent.on_granted(granted.granted());
   CHECK(spent.allowed(feed) == 40);
-  CHECK(spent.covers(feed, 400));
+  CHECK(spent.covers_row(feed, 400));
 }
 
 TEST_CASE_FIXTURE(both, "a higher limit is granted at once") {

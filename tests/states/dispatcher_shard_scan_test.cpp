@@ -74,6 +74,36 @@ TEST_CASE_FIXTURE(shard_fixture, "who leaves the fast path is told so once") {
   CHECK(take_one<watermark>().behind.empty()); // repeated, not said again
 }
 
+TEST_CASE_FIXTURE(shard_fixture,
+                  "a watermark is repeated until it is acknowledged") {
+  join();
+  resolve(50);
+  auto seen = take<watermark>().back().mark.seq.value;
+  keep(uut.on_tick(400ms));
+  auto again = take_one<watermark>();
+  CHECK(again.resolved == timestamp{50});
+  CHECK(again.mark.seq.value == seen + 1);
+  beat_all(seen + 1, 20);
+  keep(uut.on_tick(800ms)); // acknowledges the heartbeat
+  beat_all(take_one<watermark>().mark.seq.value, 20);
+  keep(uut.on_tick(1'200ms));
+  CHECK(take<watermark>().empty());
+}
+
+TEST_CASE_FIXTURE(shard_fixture,
+                  "rows go before the watermark that speaks for them") {
+  join();
+  keep(uut.on_schema_resolved({{40}}));
+  append(block_of({{7, 40}}), 40);
+  auto kinds = std::vector<std::size_t>{};
+  for (const auto& x : sent)
+    if (std::holds_alternative<delivery>(x)
+        || std::holds_alternative<watermark>(x))
+      kinds.push_back(x.index());
+  auto is = [](auto x) { return dispatcher_shard_state::effect{x}.index(); };
+  CHECK(kinds == std::vector{is(delivery{}), is(watermark{})});
+}
+
 // -- scans --------------------------------------------------------------------
 
 TEST_CASE_FIXTURE(shard_fixture, "a scan ends where the window begins") {
@@ -338,12 +368,15 @@ TEST_CASE("a transaction of four times the credit passes in its order") {
   CHECK(item.count == 2);
   CHECK(item.complete_to == timestamp{39}); // it is not whole
   CHECK(all.uut.find(all.first)->cursor() == row_cursor{{40}, {40}, 1});
-  all.grant(6 * row); // all released: now the rest may pass at once
-  all.scanned(block);
-  item = all.take_one<delivery>().items.at(0);
-  CHECK(item.first_seq == sequence{5});
-  CHECK(item.count == 10);
-  CHECK(item.block->grouped(item.first).cursor() == row_cursor{{40}, {40}, 2});
+  for (std::uint64_t sent = 3; sent < 12; sent += 3) {
+    all.grant((sent + 3) * row); // all released
+    all.scanned(block);
+    item = all.take_one<delivery>().items.at(0);
+    CHECK(item.first_seq == sequence{sent + 2});
+    CHECK(item.count == 3);
+    CHECK(item.block->grouped(item.first).cursor()
+          == row_cursor{{40}, {40}, static_cast<std::uint32_t>(sent - 1)});
+  }
 }
 
 TEST_CASE("a promise does not end a transaction that joining tore") {
@@ -371,7 +404,7 @@ TEST_CASE("a promise does not end a transaction that joining tore") {
 TEST_CASE_FIXTURE(shard_fixture,
                   "a feed without credit holds up no other feed") {
   join();
-  grant(1, other); // one row may pass
+  grant(block_of({{7, 40}})->grouped(0).size_bytes(), other);
   add(second, 20, 7, other);
   reset(1, 20, second);
   look_up();

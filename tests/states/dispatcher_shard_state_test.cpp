@@ -107,6 +107,32 @@ TEST_CASE_FIXTURE(shard_fixture, "a new channel knows nothing of the old one") {
 }
 
 TEST_CASE_FIXTURE(shard_fixture,
+                  "who waits for a scan waits no longer than its channel") {
+  constexpr auto next = channel_id{1, 2};
+  add(first, 20);
+  add(second, 20, 8);
+  reset(1, 20);
+  look_up();
+  keep(uut.on_progress({store, {}, {last}, {}}), true);
+  REQUIRE(take<scan_request>().size() == 1); // the other has to wait for it
+  reset(1, 20, second);
+  look_up();
+  constexpr auto third = registration_id{1, 3};
+  constexpr auto fourth = registration_id{1, 4};
+  keep(uut.on_register({next,
+                        {1},
+                        {{third, {5, 7}, feed, {7}, {20}},
+                         {fourth, {5, 8}, feed, {8}, {20}}}},
+                       now));
+  keep(uut.on_reset({next, {{fourth, {1}, {1}, {20}}}}));
+  look_up();
+  keep(uut.on_credit({next, {1}, {{feed, 1 << 24, 1 << 24}}}));
+  auto wanted = take_one<scan_request>().entries;
+  REQUIRE(wanted.size() == 1);
+  CHECK(wanted[0].registration == fourth);
+}
+
+TEST_CASE_FIXTURE(shard_fixture,
                   "a late message of an old channel opens none") {
   keep(uut.on_register({{1, 2}, {1}, {{first, {5, 7}, feed, {7}, {20}}}}, now));
   REQUIRE(uut.size() == 1);

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -25,7 +24,7 @@ struct sample {
 
 inline constexpr sample end_mark{};
 
-inline block_ptr block_of(std::initializer_list<sample> rows) {
+inline block_ptr block_of(const std::vector<sample>& rows) {
   auto result = row_block_builder{};
   for (const auto& x : rows) {
     if (x.table == 0) {

@@ -67,6 +67,7 @@ enum class probe : std::uint8_t {
   register_repeated,       ///<
   taken_over,              ///< By a second registration.
   swept,                   ///< Forgotten for its silence.
+  channel_ends_in_scan,    ///< The next one opens while a scan is under way.
   gap_seen,                ///< By the collector.
   rows_taken_again,        ///< Accepted, lost by the sink, and sent again.
   rows_known,              ///< Durable, sent again and dropped.
@@ -95,6 +96,7 @@ inline constexpr auto probe_names = std::array{"heartbeat in look-up",
                                                "register repeated",
                                                "taken over",
                                                "swept",
+                                               "channel ends in scan",
                                                "gap seen",
                                                "rows taken again",
                                                "rows known",

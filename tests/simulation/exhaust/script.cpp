@@ -75,12 +75,17 @@ event lose_any(lane from) {
 
 // -- what a scripted collector says -------------------------------------------
 
+event reconnect() {
+  return {"COLLECTOR opens the next channel", only(role::shard),
+          [](world& w) { w.reconnect(); }};
+}
+
 event enter(std::uint64_t n, std::uint64_t table, std::uint64_t start) {
   return said(
-    [=](const world&) -> message {
+    [=](const world& w) -> message {
       // A table has one dispatcher, however often it registers.
       return register_dispatchers{
-        world::channel,
+        w.channel,
         {1},
         {{id_of(n), {1, table}, world::feed, {table}, {start}}},
         {}};
@@ -90,8 +95,8 @@ event enter(std::uint64_t n, std::uint64_t table, std::uint64_t start) {
 
 event leave(std::uint64_t n) {
   return said(
-    [=](const world&) -> message {
-      return remove_dispatchers{world::channel, {1}, {id_of(n)}};
+    [=](const world& w) -> message {
+      return remove_dispatchers{w.channel, {1}, {id_of(n)}};
     },
     "REMOVE " + text(n));
 }
@@ -100,7 +105,7 @@ event reset(std::uint64_t n, std::uint64_t next, std::uint64_t ts) {
   auto result = said(
     [=](const world& w) -> message {
       return reset_streams{
-        world::channel, {{id_of(n), w.seen().slot_of(id_of(n)), {next}, {ts}}}};
+        w.channel, {{id_of(n), w.seen().slot_of(id_of(n)), {next}, {ts}}}};
     },
     "RESET " + text(n) + " epoch " + text(next) + " ts " + text(ts));
   result.when = [=](const world& w) {
@@ -113,7 +118,7 @@ event beat(std::uint64_t n, std::uint64_t of, std::uint64_t checkpoint) {
   return said(
     [=](const world& w) -> message {
       auto at = w.seen().slot_of(id_of(n));
-      return heartbeat{world::channel,
+      return heartbeat{w.channel,
                        {},
                        w.acknowledged,
                        {{world::feed, {}, {{at, {of}, {checkpoint}}}}},
@@ -125,7 +130,7 @@ event beat(std::uint64_t n, std::uint64_t of, std::uint64_t checkpoint) {
 event beat_all(std::uint64_t checkpoint) {
   return said(
     [=](const world& w) -> message {
-      return heartbeat{world::channel,
+      return heartbeat{w.channel,
                        {},
                        w.acknowledged,
                        {{world::feed, {checkpoint}, {}}},
@@ -136,8 +141,8 @@ event beat_all(std::uint64_t checkpoint) {
 
 event grant(std::uint64_t total) {
   return said(
-    [=](const world&) -> message {
-      return credit{world::channel, {}, {{world::feed, total, total}}};
+    [=](const world& w) -> message {
+      return credit{w.channel, {}, {{world::feed, total, total}}};
     },
     "credit " + text(total));
 }

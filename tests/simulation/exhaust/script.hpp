@@ -33,6 +33,8 @@ template <class Message>
 
 // -- what a scripted collector says -------------------------------------------
 
+/// In the place of the one before, whose registrations end.
+[[nodiscard]] event reconnect();
 /// The n-th registration, of a dispatcher and a table of those numbers.
 [[nodiscard]] event enter(std::uint64_t n, std::uint64_t table,
                           std::uint64_t start);

@@ -111,7 +111,7 @@ scenario little_credit() {
     reset(1, 1, 0).act(w);
   };
   result.chains = {
-    {grant(120), reset(1, 2, 0), grant(180), beat(1, 2, 20), grant(400)},
+    {grant(120), reset(1, 2, 0), grant(180), grant(400)},
     {append(), append()},
     {release()}};
   result.holds = {rule::i7, rule::i8, rule::i18, rule::i23};
@@ -194,6 +194,28 @@ scenario late_dispatcher() {
   return result;
 }
 
+// The collector starts again while it has streams that wait for a scan.
+scenario new_channel() {
+  auto truth = facts{};
+  truth.add_table(1);
+  truth.add_table(2);
+  truth.add_block({{1, 20}, {2, 30}}, 50);
+  truth.add_block({{1, 60}, {2, 61}}, 70);
+  auto result = base("new_channel", truth);
+  result.prepare = [](world& w) {
+    start(w);
+    join(w, 2, 2, 0);
+  };
+  result.chains = {{reset(1, 2, 0), reset(2, 2, 0), reconnect(), enter(4, 1, 0),
+                    enter(3, 2, 0), reset(3, 1, 0), reset(4, 1, 0),
+                    grant(1U << 30U)},
+                   {append()}};
+  result.holds = {rule::i3,  rule::i4,  rule::i5,  rule::i8, rule::i23,
+                  rule::i24, rule::i25, rule::i30, rule::i32};
+  result.reaches = {probe::channel_ends_in_scan, probe::joined};
+  return result;
+}
+
 // A scan ends, and the fast path begins, between rows of one commit_ts.
 scenario hand_over() {
   auto truth = facts{};
@@ -216,7 +238,7 @@ void add_scripted(std::vector<scenario>& to) {
   for (auto make :
        {two_resets, slow_look_up, false_heartbeats, registrations,
         little_credit, old_watermark, idle_ddl, dropped_table, late_dispatcher,
-        hand_over})
+        new_channel, hand_over})
     to.push_back(make());
 }
 

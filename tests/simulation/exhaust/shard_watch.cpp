@@ -15,7 +15,8 @@ void shard_watch::before(const progress& x) {
 
 void shard_watch::before(const scan_answer& x) {
   step_.scan = true;
-  scanning_ = false;
+  if (scanning_ == x.scan)
+    scanning_.reset();
   for (const auto& result : x.results) {
     rules_.check(rule::i32, result.failure == errc::none);
     auto i = streams_.find(result.asked.registration);
@@ -71,6 +72,15 @@ void shard_watch::before(const reset_streams& x) {
     else
       s->asked[entry.stream_epoch] = entry.reset_ts;
   }
+}
+
+// What was asked for the former channel may be answered still.
+void shard_watch::before_reconnect() {
+  if (std::exchange(scanning_, {}))
+    rules_.reach(probe::channel_ends_in_scan);
+  for (const auto& entry : streams_)
+    ended_.insert(entry.first);
+  slots_.clear();
 }
 
 void shard_watch::before(const remove_dispatchers& x) {
@@ -285,7 +295,7 @@ void shard_watch::see(const digest& x, const dispatcher_shard_state&) {
 
 void shard_watch::see(const scan_request& x,
                       const dispatcher_shard_state& shard) {
-  rules_.check(rule::i23, !std::exchange(scanning_, true));
+  rules_.check(rule::i23, !std::exchange(scanning_, x.scan));
   auto asked = std::set<registration_id>{};
   for (const auto& entry : x.entries) {
     rules_.check(rule::i23, asked.insert(entry.registration).second);

@@ -30,6 +30,7 @@ public:
   void before(const remove_dispatchers& x);
   void before(const heartbeat& x);
   void before(const credit& x);
+  void before_reconnect();
   void before_tick() { step_.tick = true; }
   template <class Other>
   void before(const Other&) {
@@ -112,7 +113,7 @@ private:
   std::set<registration_id> ended_;
   timestamp store_resolved_;
   timestamp schema_resolved_;
-  bool scanning_ = false;
+  std::optional<scan_id> scanning_; // not answered yet
   step step_;
 };
 

@@ -213,6 +213,13 @@ void world::tell_shard(message x) {
     x);
 }
 
+void world::reconnect() {
+  ++channel.counter;
+  last_up_ = {};
+  at_shard_.before_reconnect();
+  tell_shard(register_dispatchers{channel, {1}, {}});
+}
+
 // -- COLLECTOR ----------------------------------------------------------------
 
 template <class Message>

@@ -47,7 +47,6 @@ struct scenario {
 class world {
 public:
   static constexpr feed_id feed = collector_watch::feed;
-  static constexpr auto channel = channel_id{1, 1};
 
   world(const scenario& script, tally& sum);
 
@@ -93,6 +92,8 @@ public:
   [[nodiscard]] const shard_watch& seen() const { return at_shard_; }
   /// All lanes, in one order, until nothing is under way.
   void drain();
+  void reconnect();
+  channel_id channel{1, 1};
   /// What a scripted collector has seen when the story begins.
   channel_seq acknowledged;
 
