@@ -157,12 +157,12 @@ collector_shard_state::effects collector_shard_state::on_ready(const ready& x,
   if (opened == nullptr)
     return {};
   auto& on = *opened;
+  on.shard_known = true;
   auto* found = entry_of(x.registration);
   if (found == nullptr) { // its REMOVE got lost, or came before its REGISTER
     send_remove(on, {x.registration});
     return take();
   }
-  on.shard_known = true;
   if (on.slots.size() <= x.stream.value)
     on.slots.resize(x.stream.value + 1, UINT32_MAX);
   on.slots[x.stream.value] = registrations_.at(x.registration);

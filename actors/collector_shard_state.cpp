@@ -187,6 +187,10 @@ collector_shard_state::on_syncpoint(const syncpoint& x) {
 
 bool collector_shard_state::arrived(channel_entry& on,
                                     const channel_mark& mark) {
+  // Before READY nobody hears of the shard's end: the next one on this channel
+  // counts from 1 again, and has promised nothing.
+  if (!on.shard_known)
+    return false;
   auto what = on.up.on_mark(mark);
   if (what == uplink_state::arrival::gap)
     out_.emplace_back(digest_request{on.up.channel()});
