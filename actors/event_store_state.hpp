@@ -133,6 +133,9 @@ public:
   [[nodiscard]] timestamp floor_of(table_id table) const {
     return retention_.floor_of(table);
   }
+  [[nodiscard]] timestamp floor_of(feed_id feed, table_id table) const {
+    return retention_.floor_of(feed, table);
+  }
   /// @see retention_state::release_floor
   [[nodiscard]] timestamp release_floor(table_id table) const {
     return retention_.release_floor(table);

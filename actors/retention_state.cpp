@@ -1,6 +1,7 @@
 #include "actors/retention_state.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "messages/partitioning.hpp"
 
@@ -159,6 +160,11 @@ timestamp retention_state::floor_of(table_id table) const {
   return result;
 }
 
+timestamp retention_state::floor_of(feed_id feed, table_id table) const {
+  auto found = feeds_.find(feed);
+  return found == feeds_.end() ? timestamp{} : found->second.now.of(table);
+}
+
 timestamp retention_state::release_floor(table_id table) const {
   if (table == all_tables)
     return lowest(own_tables(),
@@ -232,11 +238,10 @@ feed_floor retention_state::changed_floor(feed_entry& feed) const {
     const auto& of = tables_.at(table).feeds;
     if (std::count(of.begin(), of.end(), feed.record.id) == 0)
       continue;
-    auto& stored = feed.stored[table];
     auto floor = feed.now.of(table);
-    if (floor <= stored)
+    auto [stored, first] = feed.stored.try_emplace(table, floor);
+    if (!first && std::exchange(stored->second, floor) == floor)
       continue;
-    stored = floor;
     result.exceptions.push_back({table, {}, floor});
   }
   return result;

@@ -44,6 +44,8 @@ public:
   /// 0 before the feeds are loaded, and for a table that no feed matches. Of
   /// `all_tables`: the lowest of this partition.
   [[nodiscard]] timestamp floor_of(table_id table) const;
+  /// As far as this feed is concerned.
+  [[nodiscard]] timestamp floor_of(feed_id feed, table_id table) const;
   /// Rows of the table <= it may be gone.
   [[nodiscard]] timestamp lost(table_id table) const;
   /// The same of what a scan wants to read.
