@@ -48,7 +48,7 @@ schedule_options expand(std::uint64_t seed, fault_set set) {
   result.tables = 1 + luck.roll(4);
   result.partitions = luck.percent(70) ? 1 : 2 + luck.roll(2);
   result.ddl = luck.percent(50) ? 1 + luck.roll(20) : 0;
-  result.credit = std::array{1'024U, 4'096U, 16'384U, 65'536U}[luck.roll(4)];
+  result.credit = std::array{1'024U, 4'096U, 16'384U, 1'048'576U}[luck.roll(4)];
   result.window = std::array{256U, 1'024U, 4'096U, 65'536U}[luck.roll(4)];
   result.scan = std::array{1'024U, 4'096U, 65'536U, 1'048'576U}[luck.roll(4)];
   result.read_rows_max = std::array{1U, 3U, 8U, 40U}[luck.roll(4)];

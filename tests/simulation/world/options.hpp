@@ -40,13 +40,14 @@ enum class fault : std::uint8_t {
   source_ends,
   source_fails,
   process_ends,
+  role_slow,
   clock_jumps,
   // Disks.
   power_lost,
   disk_fails,
   disk_full,
 };
-inline constexpr auto faults = std::size_t{23};
+inline constexpr auto faults = std::size_t{24};
 
 enum class fault_set : std::uint8_t { none, link, sinks, crash, disk, all };
 
@@ -75,6 +76,7 @@ inline constexpr auto fault_kinds = std::array<fault_kind, faults>{{
   {"source ends", fault_set::crash, 15},
   {"source fails", fault_set::crash, 20},
   {"process ends", fault_set::crash, 15},
+  {"role slow", fault_set::crash, 60},
   {"clock jumps", fault_set::crash, 25},
   {"power lost", fault_set::disk, 20},
   {"disk fails", fault_set::disk, 20},

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -46,6 +47,7 @@ struct partition {
   // What the checks have seen.
   std::pair<registration_id, epoch> last_reset;
   std::map<std::uint64_t, timestamp> floors; ///< By table.
+  std::optional<floor_report> reported;      ///< Arrives at the store.
   std::set<registration_id> looking_up; ///< RESET came, the answer did not.
 
   void make(partition_id number, const schedule_options& how,

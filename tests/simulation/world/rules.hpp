@@ -30,6 +30,7 @@ enum class rule : std::uint8_t {
   i14,  ///< A reset asks for no less than what was reported.
   i15,  ///< L is neither below what was asked nor above all reports.
   i18,  ///< Credit comes back, whatever became of the rows.
+  i18g, ///< No more is sent than was granted, but for one row that is larger.
   i23,  ///< One scan at a time per stream.
   i25,  ///< Nothing is sent before the first reset.
   i30,  ///< Both sides have the same registrations.
@@ -41,7 +42,7 @@ enum class rule : std::uint8_t {
 
 inline constexpr auto rule_names = std::array{
   "I1",  "I2",  "I3",  "I4",  "I5",  "I6",  "I7",  "I8",
-  "I11", "I12", "I12d", "I13", "I14", "I15", "I18", "I23",
+  "I11", "I12", "I12d", "I13", "I14", "I15", "I18", "I18g", "I23",
   "I25", "I30", "ES-18", "SS-11", "N1", "L1"};
 
 [[nodiscard]] inline const char* to_string(rule x) {
@@ -86,6 +87,8 @@ public:
     planted_ = true;
     return true;
   }
+  /// What was put in is gone with a transaction: the next occasion counts.
+  void withdraw() { planted_ = false; }
   /// It was put in.
   [[nodiscard]] bool planted_one() const { return planted_; }
 

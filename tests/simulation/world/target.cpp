@@ -1,5 +1,7 @@
 #include "tests/simulation/world/target.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 namespace sluice::simulation {
@@ -18,6 +20,7 @@ public:
   expected<sink_position> open(const feed_record&) override {
     if (number_ != to_.clients_ || to_.fails())
       return away();
+    to_.roll_back();
     to_.writer_ = to_.writer_.next();
     writer_ = to_.writer_;
     open_ = to_.durable_;
@@ -42,6 +45,7 @@ public:
       return fail(errc::sink_fenced, to_.feed_.name);
     }
     if (to_.fails()) {
+      to_.roll_back();
       open_ = to_.durable_;
       return away();
     }
@@ -50,6 +54,7 @@ public:
     if (low_watermark)
       open_.low_watermark = *low_watermark;
     to_.durable_ = open_;
+    to_.spoilt_ = false;
     to_.check_positions();
     if (to_.feed_.rules.order == feed_order::transaction)
       to_.check_transactions();
@@ -72,6 +77,11 @@ std::shared_ptr<sink_connector> target::connect() {
   return std::make_shared<target_session>(*this);
 }
 
+void target::roll_back() {
+  if (std::exchange(spoilt_, false))
+    checks_.withdraw();
+}
+
 // -- checks -------------------------------------------------------------------
 
 bool target::fails() {
@@ -86,8 +96,10 @@ void target::check_rows(const sink_rows& x, content& into) {
     auto row = x.block->grouped(x.first + i);
     auto table = row.table().value;
     auto& count = into.rows[table];
-    if (count > 2 && checks_.plants(planted::row_is_lost))
+    if (count > 2 && checks_.plants(planted::row_is_lost)) {
+      spoilt_ = true;
       continue;
+    }
     if (count > 2 && checks_.plants(planted::row_is_repeated))
       --count;
     auto there = count < truth_.of(table).size();

@@ -65,6 +65,7 @@ private:
   friend class target_session;
 
   [[nodiscard]] bool fails();
+  void roll_back();
   void check_rows(const sink_rows& rows, content& into);
   void check_transactions();
   void check_positions();
@@ -77,6 +78,7 @@ private:
   incarnation writer_;
   content durable_;
   content backup_;
+  bool spoilt_ = false; ///< The open transaction has lost a row by hand.
   std::uint64_t failing_ = 0;
   bool restored_ = false;
   incarnation before_; // writer at the last restore

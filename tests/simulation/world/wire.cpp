@@ -19,6 +19,7 @@ void wire::open(channel_id channel) {
   missed_ = skip_ = std::exchange(cut_, false);
   resolved_ = {};
   bulk_ = {};
+  accounts_.clear();
   streams_.clear();
 }
 
@@ -28,18 +29,40 @@ void wire::on_cut() {
 }
 
 // @returns Whether the message is of the present channel.
-bool wire::enter(const channel_mark& mark) {
+bool wire::enter(const channel_mark& mark, std::uint64_t rows) {
   open(mark.channel);
   if (mark.channel != channel_)
     return false;
-  auto due = std::exchange(skip_, false) ? mark.seq > seq_
-                                         : mark.seq == seq_.next();
+  auto some_missed = std::exchange(skip_, false);
+  auto due = some_missed ? mark.seq > seq_ : mark.seq == seq_.next();
   checks_.check(rule::i7, due, [&] {
     return fmt::format("message {} came down after {}", mark.seq.value,
                        seq_.value);
   });
   seq_ = mark.seq;
+  if (!some_missed)
+    check_sent(mark.sent, rows);
+  for (const auto& x : mark.sent)
+    accounts_[x.feed].sent = x.bytes;
   return true;
+}
+
+// The last grants may not have arrived: less would be wrong then, too.
+void wire::check_sent(const std::vector<feed_total>& sent,
+                      std::uint64_t rows) {
+  for (const auto& x : sent) {
+    const auto& of = accounts_[x.feed];
+    auto before = of.sent;
+    if (x.bytes == before)
+      continue;
+    auto covered = x.bytes <= of.granted;
+    auto alone = rows == 1 && before <= of.granted
+                 && of.granted - before >= of.limit;
+    checks_.check(rule::i18g, covered || alone, [&] {
+      return fmt::format("{}: {} bytes were sent after {}, {} were granted",
+                         to_string(x.feed), x.bytes, before, of.granted);
+    });
+  }
 }
 
 void wire::on_down(const ready& x) {
@@ -87,7 +110,10 @@ void wire::on_down(const refused& x) {
 }
 
 void wire::on_down(const delivery& x) {
-  if (!enter(x.mark))
+  auto rows = std::uint64_t{0};
+  for (const auto& item : x.items)
+    rows += item.count;
+  if (!enter(x.mark, rows))
     return;
   for (const auto& item : x.items)
     take_item(item);
@@ -245,9 +271,23 @@ void wire::on_up(const reset_streams& x) {
   }
 }
 
+void wire::on_up(const credit& x) {
+  if (x.channel == channel_)
+    take_grants(x.granted);
+}
+
+void wire::take_grants(const std::vector<feed_grant>& granted) {
+  for (const auto& x : granted) {
+    auto& of = accounts_[x.feed];
+    of.granted = std::max(of.granted, x.total);
+    of.limit = std::min(of.limit, x.limit);
+  }
+}
+
 void wire::on_up(const heartbeat& x) {
   if (x.channel != channel_)
     return;
+  take_grants(x.granted);
   for (const auto& feed : x.feeds) {
     bulk_ = std::max(bulk_, feed.checkpoint);
     checks_.check(rule::i12, feed.checkpoint <= resolved_, [&] {

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
+#include <vector>
 
+#include "messages/credit.hpp"
 #include "messages/delivery.hpp"
 #include "messages/heartbeat.hpp"
 #include "messages/registration.hpp"
@@ -43,6 +47,7 @@ public:
   void on_up(const register_dispatchers& x);
   void on_up(const reset_streams& x);
   void on_up(const heartbeat& x);
+  void on_up(const credit& x);
   template <class Message>
   void on_up(const Message&) {
     // says nothing about rows
@@ -74,6 +79,11 @@ private:
     row_cursor highest;
     std::map<std::uint64_t, std::size_t> next; ///< Row, by table.
   };
+  struct account { // of a feed, on the channel
+    std::uint64_t granted = 0; ///< Most that was.
+    std::uint64_t limit = std::numeric_limits<std::uint64_t>::max(); ///< Least.
+    std::uint64_t sent = 0;
+  };
   struct life_of { // a registration
     registration who;
     epoch asked;
@@ -84,7 +94,9 @@ private:
   };
 
   void open(channel_id channel);
-  bool enter(const channel_mark& mark);
+  bool enter(const channel_mark& mark, std::uint64_t rows = 0);
+  void take_grants(const std::vector<feed_grant>& granted);
+  void check_sent(const std::vector<feed_total>& sent, std::uint64_t rows);
   stream* current(slot of, epoch in, const char* what);
   void take_item(const delivery_item& x);
   void take_row(stream& of, const row_view& row);
@@ -102,6 +114,7 @@ private:
   bool missed_ = false; // handshakes, on this channel
   bool skip_ = false;   // messages before the next one
   timestamp resolved_;
+  std::map<feed_id, account> accounts_;
   std::map<slot, stream> streams_;
   std::map<registration_id, life_of> lives_;
   timestamp bulk_; // highest that heartbeats of this channel said

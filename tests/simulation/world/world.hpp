@@ -97,6 +97,8 @@ private:
   void act();
   void misbehave();
   bool happens(fault x);
+  void stall(caf::actor_id who, std::uint64_t acts);
+  [[nodiscard]] bool waits(caf::actor_id who) const;
   /// What somebody would ask for who knows only an older checkpoint.
   reset_streams changed(partition& p, reset_streams x);
   template <class Message>
@@ -122,6 +124,7 @@ private:
   void check_shard(partition& p);
   void check_stream(std::size_t feed, std::uint64_t table, const partition& p);
   void check_resets(partition& p);
+  void check_floors(partition& p);
   void check_store(partition& p);
   void check_rest();
   [[nodiscard]] bool converged() const;
@@ -168,6 +171,9 @@ private:
   bool killing_ = false;
   caf::actor_id stalled_ = 0;       // it does nothing ...
   std::uint64_t stalled_until_ = 0; // ... until so much was done
+  caf::actor_id slow_ = 0;          // it handles one message ...
+  std::uint64_t slow_by_ = 0;       // ... while so much is done
+  std::uint64_t slow_until_ = 0;
   std::uint64_t acts_ = 0;
   fault_counts faults_{};
 

@@ -39,6 +39,8 @@ void world::before_step(const arrival& x, caf::actor_id who) {
         for (const auto& lost : note->lost)
           p.lost[lost.table] = std::max(p.lost[lost.table], lost.floor);
     } else if (who == p.store_id) {
+      if (const auto* report = x.as<floor_report>())
+        p.reported = *report;
       if (const auto* scan = x.as<scan_request>()) {
         auto streams = std::set<registration_id>{};
         for (const auto& entry : scan->entries)
@@ -52,9 +54,10 @@ void world::before_step(const arrival& x, caf::actor_id who) {
   }
 }
 
-// Registrations that believe what their target has lost.
+// Registrations that believe what their target has lost. A feed that was left
+// has some until that has got about.
 void world::note_restored() {
-  for (auto feed : subscribed_) {
+  for (std::size_t feed = 0; feed < feeds; ++feed) {
     if (!targets_[feed]->restored())
       continue;
     for (std::uint64_t t = 1; t <= truth_.tables(); ++t)
@@ -186,8 +189,24 @@ void world::check_resets(partition& p) {
 
 // -- an event store -----------------------------------------------------------
 
+// A restored target names a floor that is lower: from now on that is kept.
+void world::check_floors(partition& p) {
+  auto report = std::exchange(p.reported, {});
+  if (!report)
+    return;
+  for (const auto& x : report->exceptions) {
+    auto kept = p.keeping->floor_of(report->feed, x.table);
+    checks_.check(rule::es18, kept <= x.floor, [&] {
+      return fmt::format("table {}: {} needs rows > {}, those > {} are kept",
+                         x.table.value, to_string(report->feed), x.floor.value,
+                         kept.value);
+    });
+  }
+}
+
 // What it may let go of must be at every target that wants it.
 void world::check_store(partition& p) {
+  check_floors(p);
   for (std::uint64_t t = 1; t <= truth_.tables(); ++t) {
     if (&partition_with(t) != &p)
       continue;

@@ -54,7 +54,7 @@ std::optional<std::size_t> world::choose_actor() {
   if (jobs.empty())
     return {};
   auto at = order_.choose(jobs, choose_);
-  if (acts_ >= stalled_until_ || actor_of(jobs[at]).id() != stalled_)
+  if (!waits(actor_of(jobs[at]).id()))
     return at;
   if (jobs.size() == 1)
     return {};
@@ -70,6 +70,8 @@ bool world::step_actor() {
   std::rotate(jobs.begin(), next, next + 1);
   auto& actor = actor_of(jobs.front());
   auto id = actor.id();
+  if (id == slow_)
+    slow_until_ = acts_ + slow_by_;
   auto kind = std::uint64_t{0};
   auto watched = false;
   if (auto* message = actor.peek_at_next_mailbox_element()) {
@@ -151,6 +153,16 @@ void world::act() {
   }
 }
 
+void world::stall(caf::actor_id who, std::uint64_t acts) {
+  stalled_ = who;
+  stalled_until_ = acts_ + acts;
+}
+
+bool world::waits(caf::actor_id who) const {
+  return (who == stalled_ && acts_ < stalled_until_)
+         || (who == slow_ && acts_ < slow_until_);
+}
+
 bool world::happens(fault x) {
   if (how_.of(x) == 0 || !choose_.percent(how_.of(x)))
     return false;
@@ -190,6 +202,15 @@ void world::misbehave() {
       subscribe(goes);
   }
   end_roles();
+  if (happens(fault::role_slow)) {
+    auto roles = std::vector<caf::actor_id>{
+      actors_.collector->id(), actors_.collector_shard->id(),
+      actors_.schemas->id(), actors_.broker->id()};
+    for (const auto& p : partitions_)
+      roles.insert(roles.end(), {p.store_id, p.shard_id, p.disk_id});
+    slow_ = roles[choose_.roll(roles.size())];
+    slow_by_ = 1 + choose_.roll(150);
+  }
 }
 
 void world::fail_targets() {
@@ -205,10 +226,8 @@ void world::fail_targets() {
   }
   if (!subscribed_.contains(feed))
     return;
-  if (happens(fault::sink_stalls)) {
-    stalled_ = actors_.sinks.at(records_[feed].id)->id();
-    stalled_until_ = acts_ + 10 + choose_.roll(200);
-  }
+  if (happens(fault::sink_stalls))
+    stall(actors_.sinks.at(records_[feed].id)->id(), 10 + choose_.roll(200));
   if (happens(fault::sink_ends)) {
     end_sink(feed);
     subscribe(feed);
@@ -236,10 +255,8 @@ void world::end_roles() {
   if (happens(fault::collecting_ends)) {
     end_collecting(happens(fault::sink_stale));
     start_collecting();
-    if (!former_sinks_.empty() && choose_.percent(70)) { // later than the next
-      stalled_ = former_sinks_[choose_.roll(former_sinks_.size())]->id();
-      stalled_until_ = acts_ + 100;
-    }
+    if (!former_sinks_.empty() && choose_.percent(70)) // later than the next
+      stall(former_sinks_[choose_.roll(former_sinks_.size())]->id(), 100);
   } else if (happens(fault::brokering_ends)) {
     end_broker();
     start_broker();
@@ -272,7 +289,7 @@ void world::heal() {
     x->heal();
   *source_fails_ = 0;
   asks_wait_ = false;
-  stalled_ = 0;
+  stalled_ = slow_ = 0;
   for (auto& p : partitions_)
     p.heal();
   if (!subscribed_.contains(goes))
