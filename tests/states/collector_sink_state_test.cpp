@@ -50,6 +50,27 @@ TEST_CASE_FIXTURE(collector_fixture, "no low watermark above rows under way") {
   CHECK(look_one<store_watermark>().ts == timestamp{39});
 }
 
+TEST_CASE_FIXTURE(collector_fixture,
+                  "who caught up with rows under way holds the watermark") {
+  start();
+  send(2, block_of({{7, 40}}), 39);
+  watermark_of(50, {}, {{asked.stream, asked.stream_epoch}});
+  catch_up(90, 2);
+  advance(200ms);
+  for (const auto& x : look<store_watermark>())
+    CHECK(x.ts < timestamp{40});
+}
+
+TEST_CASE_FIXTURE(collector_fixture,
+                  "no promise counts for rows that a sink has lost") {
+  start();
+  send(2, block_of({{7, 40}}), 40);
+  catch_up(60, 2);
+  fail();
+  watermark_of(90);
+  CHECK(uut.effective_resolved(feed, {7}) < timestamp{40});
+}
+
 TEST_CASE_FIXTURE(collector_fixture, "who has no broker is in no heartbeat") {
   open({position(20, 20)}, 20);
   advance(200ms);
