@@ -8,9 +8,10 @@ packages=(
   g++ clang cmake ninja-build ccache pkg-config clang-format clang-tidy sqlite3
   # Libraries.
   libcaf-dev libfmt-dev libexpected-dev libxxhash-dev libsqlite3-dev
-  libcli11-dev nlohmann-json3-dev rapidjson-dev
+  libpq-dev libcli11-dev nlohmann-json3-dev rapidjson-dev
   # Tests.
   doctest-dev librapidcheck-dev libbenchmark-dev doxygen
+  postgresql-15 postgresql-15-wal2json
 )
 
 missing=()
@@ -28,5 +29,15 @@ if [[ $EUID -ne 0 ]]; then
 fi
 echo "Installing: ${missing[*]}"
 "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q
+
+# PostgreSQL's package makes a cluster and starts it, unless it is told not to
+# before. Tests make their own. What somebody has set there stays.
+if [[ " ${missing[*]} " == *" postgresql-15 "* ]]; then
+  conf=/etc/postgresql-common/createcluster.conf
+  [[ -e $conf ]] || "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -q -y --no-install-recommends postgresql-common
+  "${root[@]}" sed -i \
+    's/^#create_main_cluster *=.*/create_main_cluster = false/' "$conf"
+fi
 "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
   apt-get install -q -y --no-install-recommends "${missing[@]}"

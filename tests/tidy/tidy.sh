@@ -66,7 +66,7 @@ forbid 'a state includes more than messages and states' \
   '^actors/.*_state\.(hpp|cpp)$'
 forbid 'lock or atomic in the protocol: the mailbox serializes' \
   '^((?!//).)*(std::(\w*mutex|atomic\w*|\w+_lock|lock_guard|condition_variable\w*)\b|compare_exchange|#\s*include\s*<(mutex|shared_mutex|atomic|condition_variable)>)' \
-  '^(messages|actors)/.*'"$code" '_queue\.hpp$'
+  '^(messages|actors)/.*'"$code" '_queue\.(hpp|cpp)$'
 
 # An actor's header declares a behavior. Only service.* may include another's.
 actor_includes_actor() {
