@@ -5,6 +5,7 @@
 #                   day's seconds; all schedules of small scenarios
 #   asan            ASan and UBSan over all but the slow labels
 #   clang           every translation unit has to pass clang's front end
+#   fuzz            bytes that nobody would send, for the decoders
 #   mutants         three, others every day: the schedules and the test that
 #                   are there for it have to notice a line that was broken
 #   --all           also: build and run everything with clang and as release;
@@ -22,7 +23,7 @@ case "${1:-}" in
 esac
 
 jobs=$(nproc)
-asan_labels=(states messages store sqlite scenarios)
+asan_labels=(states messages store sqlite postgres scenarios)
 logs=build/logs
 table=()
 mkdir -p "$logs"
@@ -102,6 +103,7 @@ step 'exploration: small scenarios' build/dev/bin/exhaust
 step 'asan: build' build_asan
 step "asan: ${asan_labels[*]}" run_asan
 step 'clang: front end' clang_syntax
+step 'fuzz: 200,000 executions each' bash tests/fuzz/run.sh 200000
 if [[ $all == no ]]; then
   step 'mutants: three' bash tests/mutants/run.sh --pick 3
 else
