@@ -16,38 +16,14 @@
 
 #include "actors/sources/sqlite/sqlite_source.hpp"
 #include "store/sqlite_db.hpp"
+#include "tests/support/memory_journal.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 /// What the tests of the SQLite source share.
 namespace sluice::source_test {
 
+using test::memory_journal;
 using test::temporary_directory;
-
-/// A journal in memory.
-class memory_journal : public source_journal {
-public:
-  expected<table_id> table_of(std::string_view name) override {
-    auto next = table_id{tables.size() + 1};
-    return tables.try_emplace(std::string{name}, next).first->second;
-  }
-  expected<generation> next_generation() override {
-    return generation{++generations};
-  }
-  expected<std::optional<std::string>> note(std::string_view key) override {
-    auto found = notes.find(key);
-    if (found == notes.end())
-      return std::optional<std::string>{};
-    return std::optional<std::string>{found->second};
-  }
-  status set_note(std::string_view key, std::string_view value) override {
-    notes[std::string{key}] = value;
-    return {};
-  }
-
-  std::map<std::string, table_id, std::less<>> tables;
-  std::map<std::string, std::string, std::less<>> notes;
-  std::uint64_t generations = 0;
-};
 
 /// One of the application's connections.
 class application {

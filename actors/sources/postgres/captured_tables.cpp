@@ -1,0 +1,240 @@
+#include "actors/sources/postgres/captured_tables.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "actors/sources/postgres/pg_value.hpp"
+
+namespace sluice::postgres {
+
+namespace {
+
+// -- notes: a line per version or column, its fields behind tabs --------------
+
+std::string escaped(std::string_view text) {
+  auto result = std::string{};
+  for (auto c : text) {
+    if (c == '\\')
+      result += "\\\\";
+    else if (c == '\n')
+      result += "\\n";
+    else if (c == '\t')
+      result += "\\t";
+    else
+      result += c;
+  }
+  return result;
+}
+
+std::string unescaped(std::string_view text) {
+  auto result = std::string{};
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\' || i + 1 == text.size()) {
+      result += text[i];
+      continue;
+    }
+    auto c = text[++i];
+    result += c == 'n' ? '\n' : c == 't' ? '\t' : c;
+  }
+  return result;
+}
+
+std::string_view cut(std::string_view& from, char at) {
+  auto end = std::min(from.find(at), from.size());
+  auto result = from.substr(0, end);
+  from.remove_prefix(std::min(end + 1, from.size()));
+  return result;
+}
+
+template <class Number>
+Number number_of(std::string_view text) {
+  auto result = Number{};
+  std::from_chars(text.data(), text.data() + text.size(), result);
+  return result;
+}
+
+std::string key_of(const std::string& table) {
+  return "postgres:table:" + table;
+}
+
+std::string written(const std::vector<captured_tables::version>& versions) {
+  auto result = std::string{};
+  for (const auto& x : versions) {
+    result += "version\t" + std::to_string(x.number.value) + '\t'
+              + std::to_string(x.valid_from.value) + '\n';
+    for (const auto& c : x.columns)
+      result += "column\t" + escaped(c.name) + '\t' + escaped(c.type) + '\t'
+                + std::to_string(c.key_part) + '\n';
+  }
+  return result;
+}
+
+std::vector<captured_tables::version> parsed(std::string_view text) {
+  auto result = std::vector<captured_tables::version>{};
+  while (!text.empty()) {
+    auto line = cut(text, '\n');
+    auto kind = cut(line, '\t');
+    auto first = cut(line, '\t');
+    auto second = cut(line, '\t');
+    if (kind == "version")
+      result.push_back({{number_of<std::uint64_t>(first)},
+                        {number_of<std::uint64_t>(second)},
+                        {}});
+    else if (kind == "column" && !result.empty())
+      result.back().columns.push_back(
+        {unescaped(first), unescaped(second), number_of<std::uint16_t>(line)});
+  }
+  return result;
+}
+
+bool has_key(const std::vector<column>& columns) {
+  return std::any_of(columns.begin(), columns.end(),
+                     [](const auto& x) { return x.key_part > 0; });
+}
+
+// The version that rows at `ts` begin with.
+const captured_tables::version& before(const captured_tables::table& of,
+                                       timestamp ts) {
+  const auto* result = &of.versions.front();
+  for (const auto& x : of.versions)
+    if (x.valid_from < ts.previous())
+      result = &x;
+  return *result;
+}
+
+// The known version of rows at `ts` with these columns: one that began with
+// that transaction, or the one before; null if there is none.
+const captured_tables::version* known(const captured_tables::table& of,
+                                      timestamp ts,
+                                      const std::vector<column>& columns) {
+  const auto& first = before(of, ts);
+  if (first.columns == columns)
+    return &first;
+  for (const auto& x : of.versions)
+    if (x.valid_from == ts.previous() && x.columns == columns)
+      return &x;
+  return nullptr;
+}
+
+} // namespace
+
+ddl_event to_event(const captured_tables::table& of,
+                   const captured_tables::version& x) {
+  return {
+    {of.id, of.name, x.number, x.valid_from, x.columns}, x.valid_from, false};
+}
+
+std::string captured_tables::type_of(oid type, std::int32_t modifier) const {
+  auto built_in = type_name(type, modifier);
+  if (!built_in.empty())
+    return built_in;
+  auto found = types_.find(type);
+  return found == types_.end() ? "oid " + std::to_string(type) : found->second;
+}
+
+status captured_tables::load(table& x) {
+  auto id = journal_.table_of(x.name);
+  if (!id)
+    return tl::unexpected{std::move(id.error())};
+  x.id = *id;
+  auto note = journal_.note(key_of(x.name));
+  if (!note)
+    return tl::unexpected{std::move(note.error())};
+  if (*note)
+    x.versions = parsed(**note);
+  return {};
+}
+
+status captured_tables::store(const table& x) {
+  return journal_.set_note(key_of(x.name), written(x.versions));
+}
+
+status captured_tables::add(const captured_table& x, timestamp from) {
+  auto& entry = tables_[x.qualified()];
+  entry.name = x.qualified();
+  if (auto loaded = load(entry); !loaded)
+    return loaded;
+  if (!entry.versions.empty())
+    return {};
+  auto first = version{{1}, from, {}};
+  for (const auto& c : x.columns)
+    first.columns.push_back({c.name, type_of(c.type, c.modifier), c.key_part});
+  entry.versions.push_back(std::move(first));
+  return store(entry);
+}
+
+// A relation says which columns are in its key, not in which order; and with
+// REPLICA IDENTITY FULL it marks all. A key that stays keeps its order.
+std::vector<column> captured_tables::columns_of(const relation_message& x,
+                                                const version& before) const {
+  auto result = std::vector<column>{};
+  auto same_key = true;
+  for (const auto& c : x.columns) {
+    auto old = std::find_if(before.columns.begin(), before.columns.end(),
+                            [&](const auto& y) { return y.name == c.name; });
+    auto part = old == before.columns.end() ? std::uint16_t{0} : old->key_part;
+    same_key = same_key && (part > 0) == c.in_identity;
+    result.push_back({c.name, type_of(c.type, c.modifier), part});
+  }
+  if (x.identity == 'f' || same_key)
+    return result;
+  auto part = std::uint16_t{0};
+  for (std::size_t i = 0; i < result.size(); ++i)
+    result[i].key_part = x.columns[i].in_identity ? ++part : std::uint16_t{0};
+  return result;
+}
+
+status captured_tables::on_relation(const relation_message& x,
+                                    timestamp commit_ts,
+                                    std::vector<ddl_event>& declared) {
+  auto& now = relations_[x.id];
+  now = {};
+  auto found = tables_.find(x.schema + "." + x.name);
+  if (found == tables_.end())
+    return {};
+  auto& of = found->second;
+  auto columns = columns_of(x, before(of, commit_ts));
+  if (!has_key(columns))
+    return fail(errc::table_without_key, "table " + of.name,
+                "Give it a primary key, or a REPLICA IDENTITY USING INDEX, and"
+                " start again.");
+  const auto* present = known(of, commit_ts, columns);
+  if (present == nullptr) {
+    auto number = of.versions.back().number.next();
+    of.versions.push_back({number, commit_ts.previous(), columns});
+    // Noted before its rows are: they will be read again with this version.
+    if (auto stored = store(of); !stored)
+      return stored;
+    present = &of.versions.back();
+    declared.push_back(to_event(of, *present));
+  }
+  now.of = &of;
+  now.version = present->number;
+  for (const auto& c : present->columns)
+    now.key_columns.push_back(c.key_part > 0);
+  for (const auto& c : x.columns)
+    now.types.push_back(c.type);
+  return {};
+}
+
+const captured_tables::relation* captured_tables::find(oid id) const {
+  auto found = relations_.find(id);
+  return found == relations_.end() ? nullptr : &found->second;
+}
+
+std::vector<ddl_event> captured_tables::schemas() const {
+  auto result = std::vector<ddl_event>{};
+  for (const auto& [name, of] : tables_)
+    for (const auto& x : of.versions)
+      result.push_back(to_event(of, x));
+  return result;
+}
+
+const captured_tables::table*
+captured_tables::named(const std::string& name) const {
+  auto found = tables_.find(name);
+  return found == tables_.end() ? nullptr : &found->second;
+}
+
+} // namespace sluice::postgres

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "actors/sources/postgres/pg_setup.hpp"
+#include "actors/sources/source_connector.hpp"
+
+namespace sluice::postgres {
+
+/// The versions of all captured tables, as our log has them. PostgreSQL says
+/// only how a relation is when its next row comes, so they are noted in the
+/// journal: a row that is read again has the version that it had.
+class captured_tables {
+public:
+  struct version {
+    schema_version number;
+    timestamp valid_from; ///< Rows with commit_ts > this have it.
+    std::vector<column> columns;
+  };
+  struct table {
+    table_id id;
+    std::string name;              ///< Qualified.
+    std::vector<version> versions; ///< Ascending, at least one.
+  };
+  /// A relation as its next rows are.
+  struct relation {
+    const table* of = nullptr; ///< Null: not captured.
+    schema_version version;
+    std::vector<bool> key_columns;
+    std::vector<oid> types;
+  };
+
+  explicit captured_tables(source_journal& journal) : journal_{journal} {
+    // nop
+  }
+
+  /// Names of types that are not built in; `type_message` and the catalog
+  /// give the same.
+  void set_type(oid type, std::string name) { types_[type] = std::move(name); }
+  /// @param from Rows of a table that is new have commit_ts > this.
+  [[nodiscard]] status add(const captured_table& x, timestamp from);
+  /// Before the rows at `commit_ts` that follow.
+  /// @param declared What SCHEMA_STORE has to hear of is added to it.
+  /// @error table_without_key: its key is gone.
+  [[nodiscard]] status on_relation(const relation_message& x,
+                                   timestamp commit_ts,
+                                   std::vector<ddl_event>& declared);
+  /// Null before its message.
+  [[nodiscard]] const relation* find(oid id) const;
+  /// Of all tables and versions.
+  [[nodiscard]] std::vector<ddl_event> schemas() const;
+  [[nodiscard]] const table* named(const std::string& name) const;
+
+private:
+  [[nodiscard]] std::string type_of(oid type, std::int32_t modifier) const;
+  [[nodiscard]] std::vector<column> columns_of(const relation_message& x,
+                                               const version& before) const;
+  [[nodiscard]] status load(table& x);
+  [[nodiscard]] status store(const table& x);
+
+  source_journal& journal_;
+  std::unordered_map<oid, std::string> types_;
+  std::map<std::string, table> tables_; // by name; addresses stay
+  std::unordered_map<oid, relation> relations_;
+};
+
+/// One version, for SCHEMA_STORE.
+[[nodiscard]] ddl_event to_event(const captured_tables::table& of,
+                                 const captured_tables::version& x);
+
+} // namespace sluice::postgres

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "messages/errc.hpp"
+
+namespace sluice::postgres {
+
+/// Some rows of one table.
+struct copied_piece {
+  std::size_t table = 0;
+  std::string lines; ///< As COPY writes them in text format.
+  bool last = false; ///< Of the table.
+};
+
+/// Between the threads that copy tables and SOURCE. Bounded: who puts waits.
+class piece_queue {
+public:
+  piece_queue(std::size_t tables, std::size_t bytes_max)
+    : tables_{tables}, bytes_max_{bytes_max} {
+    // nop
+  }
+
+  // -- threads that copy ------------------------------------------------------
+
+  /// A table that nobody has begun; none when there are no more.
+  [[nodiscard]] std::optional<std::size_t> next_table() {
+    auto lock = std::lock_guard{mutex_};
+    if (begun_ == tables_ || stopping_)
+      return std::nullopt;
+    return begun_++;
+  }
+  /// @returns Whether to go on.
+  bool put(copied_piece x) {
+    auto lock = std::unique_lock{mutex_};
+    room_.wait(lock, [this] { return stopping_ || bytes_ < bytes_max_; });
+    if (stopping_)
+      return false;
+    bytes_ += x.lines.size();
+    pieces_.push_back(std::move(x));
+    return true;
+  }
+  /// Only the first counts.
+  void fail_with(error why) {
+    auto lock = std::lock_guard{mutex_};
+    if (!failure_)
+      failure_ = std::move(why);
+  }
+
+  // -- SOURCE -----------------------------------------------------------------
+
+  /// None if nothing is there yet.
+  [[nodiscard]] expected<std::optional<copied_piece>> take() {
+    auto lock = std::lock_guard{mutex_};
+    if (failure_)
+      return tl::unexpected<error>{failure_};
+    auto result = std::optional<copied_piece>{};
+    if (pieces_.empty())
+      return result;
+    result = std::move(pieces_.front());
+    pieces_.pop_front();
+    bytes_ -= result->lines.size();
+    room_.notify_all();
+    return result;
+  }
+  void stop() {
+    auto lock = std::lock_guard{mutex_};
+    stopping_ = true;
+    room_.notify_all();
+  }
+
+private:
+  std::mutex mutex_;
+  std::condition_variable room_;
+  std::size_t tables_;
+  std::size_t bytes_max_;
+  std::size_t begun_ = 0;
+  std::deque<copied_piece> pieces_;
+  std::size_t bytes_ = 0;
+  error failure_;
+  bool stopping_ = false;
+};
+
+} // namespace sluice::postgres

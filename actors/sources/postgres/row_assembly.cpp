@@ -1,0 +1,160 @@
+#include "actors/sources/postgres/row_assembly.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "actors/sources/postgres/pg_value.hpp"
+
+namespace sluice::postgres {
+
+row_assembly::row_assembly(captured_tables& tables, row_cursor resume,
+                           std::uint64_t base)
+  : tables_{tables}, resume_{resume}, base_{base}, resolved_{resume.commit_ts} {
+  // nop
+}
+
+status row_assembly::take(const frame_queue::frame& x) {
+  if (x.payload.empty()) {
+    if (!open_)
+      resolved_ = std::max(resolved_, resolved_at(base_, x.at));
+    return {};
+  }
+  if (auto decoded = decode(x.payload, message_); !decoded)
+    return decoded;
+  return std::visit([&](const auto& m) { return on(m, x.at); }, message_);
+}
+
+std::vector<ddl_event> row_assembly::take_schemas() {
+  return std::exchange(schemas_, {});
+}
+
+block_ptr row_assembly::take_rows() {
+  return rows_.empty() ? nullptr : rows_.finish();
+}
+
+// -- transactions -------------------------------------------------------------
+
+status row_assembly::on(const begin_message& x, lsn at) {
+  open_ = true;
+  has_rows_ = false;
+  at_ = {{base_ + x.final_lsn}, {base_ + at}, 0};
+  committed_us_ = static_cast<std::uint64_t>(
+    std::max<std::int64_t>(x.commit_us, 0));
+  return {};
+}
+
+status row_assembly::on(const commit_message& x, lsn) {
+  if (has_rows_)
+    rows_.end();
+  open_ = has_rows_ = false;
+  resolved_ = std::max(resolved_, timestamp{base_ + x.commit_lsn});
+  return {};
+}
+
+// -- relations ----------------------------------------------------------------
+
+status row_assembly::on(const relation_message& x, lsn) {
+  return tables_.on_relation(x, at_.commit_ts, schemas_);
+}
+
+status row_assembly::on(const type_message& x, lsn) {
+  tables_.set_type(x.id, x.schema + "." + x.name);
+  return {};
+}
+
+// -- changes ------------------------------------------------------------------
+
+const captured_tables::relation* row_assembly::next_change(oid of) {
+  ++at_.position;
+  const auto* found = tables_.find(of);
+  if (at_ <= resume_ || found == nullptr || found->of == nullptr)
+    return nullptr;
+  return found;
+}
+
+status row_assembly::decode_values(const captured_tables::relation& of,
+                                   const tuple& x, values& into,
+                                   std::vector<std::string>& scratch) const {
+  if (x.size() != of.types.size())
+    return fail(errc::malformed, of.of->name + ": a row of "
+                                   + std::to_string(x.size())
+                                   + " columns, the relation has "
+                                   + std::to_string(of.types.size()));
+  into.clear();
+  if (scratch.size() < x.size())
+    scratch.resize(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    auto value = to_value(of.types[i], x[i], scratch[i]);
+    if (!value)
+      return tl::unexpected<error>{value.error()};
+    into.push_back(*value);
+  }
+  return {};
+}
+
+// Of the row before only the key is known.
+void row_assembly::keep_key(const captured_tables::relation& of, values& x) {
+  for (std::size_t i = 0; i < x.size(); ++i)
+    if (!of.key_columns[i])
+      x[i] = value_view::unchanged();
+}
+
+void row_assembly::add(row_op op, const captured_tables::relation& of,
+                       const values& before, const values& after) {
+  rows_.add({of.of->id, at_, op, false, of.version, committed_us_},
+            of.key_columns, before, after);
+  has_rows_ = true;
+}
+
+status row_assembly::on(const insert_message& x, lsn) {
+  const auto* of = next_change(x.relation);
+  if (of == nullptr)
+    return {};
+  if (auto done = decode_values(*of, x.after, after_, after_bytes_); !done)
+    return done;
+  add(row_op::insert, *of, {}, after_);
+  return {};
+}
+
+status row_assembly::on(const update_message& x, lsn) {
+  const auto* of = next_change(x.relation);
+  if (of == nullptr)
+    return {};
+  auto done = decode_values(*of, x.after, after_, after_bytes_);
+  if (!done)
+    return done;
+  // Without an old row the key is as in the new one.
+  const auto& old = x.kind == old_row::none ? x.after : x.before;
+  done = decode_values(*of, old, before_, before_bytes_);
+  if (!done)
+    return done;
+  if (x.kind != old_row::full)
+    keep_key(*of, before_);
+  else
+    for (std::size_t i = 0; i < after_.size(); ++i)
+      if (after_[i].type == value_type::unchanged)
+        after_[i] = before_[i];
+  add(row_op::update, *of, before_, after_);
+  return {};
+}
+
+status row_assembly::on(const delete_message& x, lsn) {
+  const auto* of = next_change(x.relation);
+  if (of == nullptr)
+    return {};
+  if (auto done = decode_values(*of, x.before, before_, before_bytes_); !done)
+    return done;
+  if (x.kind != old_row::full)
+    keep_key(*of, before_);
+  add(row_op::erase, *of, before_, {});
+  return {};
+}
+
+status row_assembly::on(const truncate_message& x, lsn) {
+  for (auto id : x.relations)
+    if (const auto* of = next_change(id))
+      add(row_op::truncate, *of, {}, {});
+  return {};
+}
+
+} // namespace sluice::postgres

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "actors/sources/postgres/captured_tables.hpp"
+#include "actors/sources/postgres/frame_queue.hpp"
+#include "messages/row.hpp"
+
+namespace sluice::postgres {
+
+/// What is resolved when no commit record begins below `end`. A schema of the
+/// next commit is valid from right before it, and that place must not be
+/// resolved yet.
+[[nodiscard]] inline timestamp resolved_at(std::uint64_t base, lsn end) {
+  return {end > 2 ? base + end - 2 : 0};
+}
+
+/// Makes rows of what a slot says. No connection and no clock: the same frames
+/// give the same rows.
+///
+/// commit_ts is the place of the commit record, start_ts that of the
+/// transaction's first change, position the number of the change in it: changes
+/// of one record share a place. All are above `base`, which is not 0 after the
+/// server was replaced: then its places begin anew.
+class row_assembly {
+public:
+  /// @param resume Rows <= it are left out.
+  row_assembly(captured_tables& tables, row_cursor resume, std::uint64_t base);
+
+  /// Takes the next frame.
+  /// @error malformed, table_without_key
+  [[nodiscard]] status take(const frame_queue::frame& x);
+
+  [[nodiscard]] std::size_t size_bytes() const noexcept {
+    return rows_.size_bytes();
+  }
+  /// What came since the last call.
+  [[nodiscard]] std::vector<ddl_event> take_schemas();
+  [[nodiscard]] block_ptr take_rows();
+  /// No row <= it follows.
+  [[nodiscard]] timestamp resolved() const noexcept { return resolved_; }
+
+private:
+  status on(const begin_message& x, lsn at);
+  status on(const commit_message& x, lsn at);
+  status on(const relation_message& x, lsn at);
+  status on(const type_message& x, lsn at);
+  status on(const insert_message& x, lsn at);
+  status on(const update_message& x, lsn at);
+  status on(const delete_message& x, lsn at);
+  status on(const truncate_message& x, lsn at);
+  template <class Other>
+  status on(const Other&, lsn) {
+    return {};
+  }
+
+  using values = std::vector<value_view>;
+
+  /// The table of the change that comes; null if it is left out.
+  const captured_tables::relation* next_change(oid of);
+  status decode_values(const captured_tables::relation& of, const tuple& x,
+                       values& into, std::vector<std::string>& scratch) const;
+  static void keep_key(const captured_tables::relation& of, values& x);
+  void add(row_op op, const captured_tables::relation& of, const values& before,
+           const values& after);
+
+  captured_tables& tables_;
+  row_cursor resume_;
+  std::uint64_t base_;
+  message message_; // keeps its memory
+  row_block_builder rows_;
+  std::vector<ddl_event> schemas_;
+  timestamp resolved_;
+
+  // The transaction that is open.
+  bool open_ = false;
+  bool has_rows_ = false;
+  row_cursor at_; // of its last change
+  std::uint64_t committed_us_ = 0;
+
+  values before_;
+  values after_;
+  std::vector<std::string> before_bytes_;
+  std::vector<std::string> after_bytes_;
+};
+
+} // namespace sluice::postgres

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "actors/sources/postgres/pg_connection.hpp"
+#include "actors/sources/postgres/replication_stream.hpp"
+#include "actors/sources/postgres/start_plan.hpp"
+
+/// Questions and commands about one slot.
+namespace sluice::postgres {
+
+/// @param to A replication connection.
+[[nodiscard]] expected<server_state> ask_server(connection& to,
+                                                const std::string& slot,
+                                                const std::string& publication);
+
+struct exported_snapshot {
+  lsn consistent = 0; ///< Transactions that commit before are in it.
+  std::string name;   ///< Until the next command on the connection.
+};
+
+/// Makes a slot; without a name one that ends with the connection.
+/// @param patience The server waits for all transactions that are open.
+/// @error source_unavailable, with the oldest of those
+[[nodiscard]] expected<exported_snapshot>
+export_snapshot(connection& to, const std::string& slot,
+                std::chrono::milliseconds patience);
+
+/// Waits until nobody reads it.
+/// @error source_unavailable: somebody does.
+[[nodiscard]] status drop_slot(connection& plain, const std::string& slot,
+                               std::chrono::milliseconds patience);
+
+/// Begins to read it, and waits until nobody else does.
+[[nodiscard]] expected<std::unique_ptr<replication_stream>>
+start_stream(connection to, const replication_stream::request& what,
+             std::size_t queue_bytes, std::chrono::milliseconds patience);
+
+} // namespace sluice::postgres

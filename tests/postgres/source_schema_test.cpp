@@ -1,0 +1,64 @@
+#include "tests/postgres/source_fixture.hpp"
+
+using namespace sluice;
+using namespace sluice::postgres_test;
+
+namespace {
+
+struct versions_fixture : source_fixture {
+  versions_fixture() {
+    sql("CREATE TABLE public.t (id int PRIMARY KEY, n text);"
+        "INSERT INTO public.t VALUES (1, 'one')");
+    open();
+    catch_up();
+  }
+  // What a reader that has only rows up to `resume` sees of the versions.
+  std::vector<std::uint64_t> versions_after(row_cursor resume) {
+    open(resume);
+    auto result = std::vector<std::uint64_t>{};
+    auto end = postgres::parse_lsn(ask("SELECT pg_current_wal_lsn()"));
+    sql("SELECT pg_logical_emit_message(true, 'sluice', '')");
+    for (auto resolved = timestamp{}; resolved.value < end;) {
+      auto batch = uut->read(1U << 20U);
+      REQUIRE(batch.has_value());
+      for (std::size_t i = 0; batch->rows && i < batch->rows->rows(); ++i)
+        result.push_back(batch->rows->row(i).schema().value);
+      resolved = batch->resolved;
+      std::this_thread::sleep_for(1ms);
+    }
+    return result;
+  }
+};
+
+} // namespace
+
+TEST_CASE_FIXTURE(versions_fixture, "A column that is added is a version") {
+  sql("ALTER TABLE public.t ADD COLUMN more int DEFAULT 7;"
+      "INSERT INTO public.t VALUES (2, 'two', 8)");
+  catch_up();
+  CHECK(target.of("public.t").at("2|") == "2|two|8|");
+}
+
+TEST_CASE_FIXTURE(versions_fixture,
+                  "Rows that are read again have the version that they had") {
+  auto before = row_cursor::end_of(target.resolved);
+  sql("INSERT INTO public.t VALUES (2, 'two')");
+  sql("ALTER TABLE public.t ADD COLUMN more int");
+  sql("INSERT INTO public.t VALUES (3, 'three', 3)");
+  sql("ALTER TABLE public.t DROP COLUMN more");
+  sql("INSERT INTO public.t VALUES (4, 'four')");
+  auto first = versions_after(before);
+  CHECK(first == std::vector<std::uint64_t>{1, 2, 3});
+  CHECK(versions_after(before) == first);
+}
+
+TEST_CASE_FIXTURE(versions_fixture,
+                  "Rows of two versions may be of one transaction") {
+  auto before = row_cursor::end_of(target.resolved);
+  sql("BEGIN; INSERT INTO public.t VALUES (2, 'two');"
+      "ALTER TABLE public.t ADD COLUMN more int;"
+      "INSERT INTO public.t VALUES (3, 'three', 3); COMMIT");
+  auto first = versions_after(before);
+  CHECK(first == std::vector<std::uint64_t>{1, 2});
+  CHECK(versions_after(before) == first);
+}
