@@ -5,11 +5,13 @@
 //                   [--segment-bytes N] [--credit-bytes N] [--order table]
 //                   [--tables A,B,C]
 //
+// SOURCE: a file of SQLite, or `host=...` of PostgreSQL.
 // Says "copying" when the source reads a copy. Exit status: 0 after SIGTERM or
 // when --once has everything; 2 with the error's line on stderr.
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -18,6 +20,7 @@
 
 #include "actors/service.hpp"
 #include "actors/sinks/sqlite/sqlite_sink.hpp"
+#include "actors/sources/postgres/postgres_source.hpp"
 #include "actors/sources/sqlite/sqlite_source.hpp"
 
 namespace {
@@ -82,13 +85,23 @@ int follow(sluice::service& service, bool once) {
   return 0;
 }
 
+std::unique_ptr<sluice::source_connector>
+make_source(const sluice::sqlite_source_options& from) {
+  if (!from.path.starts_with("host="))
+    return sluice::make_sqlite_source(from);
+  auto server = sluice::postgres_source_options{};
+  server.conninfo = from.path;
+  server.tables = from.tables;
+  return sluice::make_postgres_source(server);
+}
+
 int run(settings how) {
   auto service = sluice::service::open(how.service);
   if (!service)
     return failed(service.error());
   auto ok = service->create_feed("replica", how.rules);
   if (ok)
-    ok = service->add_source("app", sluice::make_sqlite_source(how.from));
+    ok = service->add_source("app", make_source(how.from));
   if (ok)
     ok = service->subscribe("replica", sluice::make_sqlite_sink(how.to));
   if (!ok)
