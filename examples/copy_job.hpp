@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,41 +14,43 @@
 #include <fmt/format.h>
 
 #include "actors/service.hpp"
-#include "actors/sources/sqlite/sqlite_source.hpp"
 #include "copy_watch.hpp"
 #include "progress.hpp"
 
-/// What sqlite_to_sqlite and sqlite_to_json have in common: a service with one
-/// SQLite source and one sink, until a signal comes or the sink has it all.
-/// Progress goes to stdout; stderr gets one line, of the error that ends it.
+/// What programs that copy have in common: a service with one source and one
+/// sink, until a signal comes or the sink has it all. Progress goes to stdout;
+/// stderr gets one line, of the error that ends it.
 struct copy_job {
   std::string program; ///< For messages.
   std::string feed;
-  std::string done; ///< What is said of rows that are durable.
-  std::string source;
+  std::string done;  ///< What is said of rows that are durable.
   std::string state; ///< Directory of the log.
   std::vector<std::string> tables;
   double patience_seconds = 10;
   bool once = false;
-  bool set_wal = false;
   bool copy_again = false;
+  /// What is said behind the number of rows.
+  std::function<std::string(const copy_state&)> note = &copy_state::note;
+  /// Whether the sink has it all; without it, once the source is idle.
+  std::function<bool(const copy_state&)> has_all;
 
-  void add_flags(CLI::App& app) {
+  void add_once(CLI::App& app) {
     app.add_flag("--once", once, "Stop when all there is has been written");
+  }
+  void add_tables(CLI::App& app, const std::string& example) {
     app
       .add_option("--table", tables,
-                  "Capture this table, or those that match, e.g. 'item*'; may "
-                  "be repeated. All without it")
+                  "Capture this table, or those that match, e.g. '" + example
+                    + "'; may be repeated. All without it")
       ->expected(1)
       ->take_all();
-    app.add_flag("--set-wal", set_wal, "Switch the source to WAL if it is not");
-    app.add_flag("--copy-again", copy_again,
-                 "Consent to a source that was rolled back or replaced, or "
-                 "that another one captures: copy all tables again");
+  }
+  void add_patience(CLI::App& app, const std::string& what) {
     app
       .add_option("--patience", patience_seconds,
-                  "Seconds that locks, and with --once a full disk or a target "
-                  "that is away, are waited for")
+                  "Seconds that " + what
+                    + ", and with --once a full disk or a target that is "
+                      "away, are waited for")
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
   }
@@ -59,7 +62,8 @@ struct copy_job {
   [[nodiscard]] std::optional<int> parse(CLI::App& app, int argc,
                                          char** argv) const;
   /// @returns The exit status.
-  [[nodiscard]] int run(std::unique_ptr<sluice::sink_connector> sink) const;
+  [[nodiscard]] int run(std::unique_ptr<sluice::source_connector> from,
+                        std::unique_ptr<sluice::sink_connector> to) const;
   /// Says what ends the program. @returns The exit status.
   [[nodiscard]] int failed(const sluice::error& x) const {
     fmt::print(stderr, "{}: {}\n", program, to_string(x));
@@ -68,7 +72,8 @@ struct copy_job {
 
 private:
   [[nodiscard]] sluice::expected<sluice::service>
-  start(std::unique_ptr<sluice::sink_connector> sink) const;
+  start(std::unique_ptr<sluice::source_connector> from,
+        std::unique_ptr<sluice::sink_connector> to) const;
   [[nodiscard]] sluice::status follow(sluice::service& service) const;
 };
 
@@ -91,10 +96,11 @@ inline std::optional<int> copy_job::parse(CLI::App& app, int argc,
   return std::nullopt;
 }
 
-inline int copy_job::run(std::unique_ptr<sluice::sink_connector> sink) const {
+inline int copy_job::run(std::unique_ptr<sluice::source_connector> from,
+                         std::unique_ptr<sluice::sink_connector> to) const {
   std::signal(SIGINT, [](int) { copy_detail::interrupted = 1; });
   std::signal(SIGTERM, [](int) { copy_detail::interrupted = 1; });
-  auto service = start(std::move(sink));
+  auto service = start(std::move(from), std::move(to));
   if (!service)
     return failed(service.error());
   if (auto ok = follow(*service); !ok)
@@ -103,25 +109,18 @@ inline int copy_job::run(std::unique_ptr<sluice::sink_connector> sink) const {
 }
 
 inline sluice::expected<sluice::service>
-copy_job::start(std::unique_ptr<sluice::sink_connector> sink) const {
+copy_job::start(std::unique_ptr<sluice::source_connector> from,
+                std::unique_ptr<sluice::sink_connector> to) const {
   auto options = sluice::service_options{};
   options.directory = state;
   auto service = sluice::service::open(options);
   if (!service)
     return service;
-  auto from = sluice::sqlite_source_options{};
-  from.path = source;
-  from.set_wal = set_wal;
-  from.copy_again = copy_again;
-  from.need_table = once;
-  from.busy_timeout = patience();
-  if (!tables.empty())
-    from.tables.include = tables;
   auto ok = service->create_feed(feed);
   if (ok)
-    ok = service->add_source("app", sluice::make_sqlite_source(from));
+    ok = service->add_source("app", std::move(from));
   if (ok)
-    ok = service->subscribe(feed, std::move(sink));
+    ok = service->subscribe(feed, std::move(to));
   if (!ok)
     return tl::unexpected<sluice::error>{ok.error()};
   return service;
@@ -140,9 +139,9 @@ inline sluice::status copy_job::follow(sluice::service& service) const {
     if (auto end = watch.ended_by(*now))
       return tl::unexpected<sluice::error>{std::move(end)};
     shown.done = now->feed.rows_durable;
-    shown.note = now->note();
+    shown.note = note(*now);
     bar.show(shown);
-    if (once && watch.has_all(*now))
+    if (once && (has_all ? has_all(*now) : watch.has_all(*now)))
       break;
     std::this_thread::sleep_for(std::chrono::milliseconds{20});
   }

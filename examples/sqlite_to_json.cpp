@@ -8,10 +8,10 @@
 #include <CLI/CLI.hpp>
 
 #include "actors/sinks/json_lines/json_lines_sink.hpp"
-#include "copy_job.hpp"
+#include "sqlite_job.hpp"
 
 int main(int argc, char** argv) {
-  auto job = copy_job{};
+  auto job = sqlite_job{};
   job.program = "sqlite_to_json";
   job.feed = "changes";
   job.done = "written";
@@ -32,5 +32,5 @@ int main(int argc, char** argv) {
     to.name = to.db;
   if (job.state.empty())
     job.state = to.path + ".log";
-  return job.run(sluice::make_json_lines_sink(to));
+  return job.run_to(sluice::make_json_lines_sink(to));
 }

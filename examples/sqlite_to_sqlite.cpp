@@ -10,10 +10,10 @@
 #include <CLI/CLI.hpp>
 
 #include "actors/sinks/sqlite/sqlite_sink.hpp"
-#include "copy_job.hpp"
+#include "sqlite_job.hpp"
 
 int main(int argc, char** argv) {
-  auto job = copy_job{};
+  auto job = sqlite_job{};
   job.program = "sqlite_to_sqlite";
   job.feed = "replica";
   job.done = "replicated";
@@ -35,5 +35,5 @@ int main(int argc, char** argv) {
                        to.path + ": the replica is the source itself",
                        "Name another file for the replica."});
   to.busy_timeout = job.patience();
-  return job.run(sluice::make_sqlite_sink(to));
+  return job.run_to(sluice::make_sqlite_sink(to));
 }
