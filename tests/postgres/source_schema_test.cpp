@@ -62,3 +62,55 @@ TEST_CASE_FIXTURE(versions_fixture,
   CHECK(first == std::vector<std::uint64_t>{1, 2});
   CHECK(versions_after(before) == first);
 }
+
+TEST_CASE_FIXTURE(versions_fixture,
+                  "A table that was dropped and made anew stops the source") {
+  auto resume = raised_to(target.closed, target.resolved);
+  sql("DROP TABLE public.t; CREATE TABLE public.t (id int PRIMARY KEY, n text);"
+      "INSERT INTO public.t VALUES (5, 'five')");
+  SUBCASE("at its start") {
+    auto result = attempt(resume);
+    REQUIRE_FALSE(result.has_value());
+    CHECK(result.error().code == errc::source_schema_changed);
+    options.copy_again = true;
+    open(resume);
+    catch_up();
+    CHECK(target.of("public.t") == expected_rows("t", "id, n"));
+  }
+  SUBCASE("while it runs") {
+    sql("ALTER PUBLICATION " + options.publication
+        + " ADD TABLE public.t;"
+          "INSERT INTO public.t VALUES (6, 'six')");
+    auto begun = std::chrono::steady_clock::now();
+    auto failure = error{};
+    while (!failure) {
+      REQUIRE(std::chrono::steady_clock::now() < begun + 20s);
+      if (auto batch = uut->read(1U << 20U); !batch)
+        failure = batch.error();
+    }
+    CHECK(failure.code == errc::source_schema_changed);
+  }
+}
+
+TEST_CASE_FIXTURE(versions_fixture,
+                  "A table that comes later is left out until it is copied") {
+  sql("CREATE TABLE public.u (id int PRIMARY KEY, n text);"
+      "INSERT INTO public.u VALUES (1, 'one')");
+  open(raised_to(target.closed, target.resolved));
+  CHECK(uut->describe().find("public.u: came after the copy")
+        != std::string::npos);
+  catch_up();
+  CHECK(target.of("public.u").empty());
+  options.copy_again = true;
+  open(raised_to(target.closed, target.resolved));
+  catch_up();
+  CHECK(target.of("public.u") == expected_rows("u", "id, n"));
+}
+
+TEST_CASE_FIXTURE(versions_fixture, "A copy begins the version that it has") {
+  sql("ALTER TABLE public.t ADD COLUMN more int DEFAULT 7");
+  options.copy_again = true;
+  open(raised_to(target.closed, target.resolved));
+  catch_up();
+  CHECK(target.of("public.t") == expected_rows("t", "id, n, more"));
+}

@@ -58,9 +58,9 @@ std::string key_of(const std::string& table) {
   return "postgres:table:" + table;
 }
 
-std::string written(const std::vector<captured_tables::version>& versions) {
-  auto result = std::string{};
-  for (const auto& x : versions) {
+std::string written(const captured_tables::table& of) {
+  auto result = "relation\t" + std::to_string(of.relation) + '\n';
+  for (const auto& x : of.versions) {
     result += "version\t" + std::to_string(x.number.value) + '\t'
               + std::to_string(x.valid_from.value) + '\n';
     for (const auto& c : x.columns)
@@ -70,22 +70,31 @@ std::string written(const std::vector<captured_tables::version>& versions) {
   return result;
 }
 
-std::vector<captured_tables::version> parsed(std::string_view text) {
-  auto result = std::vector<captured_tables::version>{};
+void parse(std::string_view text, captured_tables::table& into) {
+  auto& versions = into.versions;
+  versions.clear();
   while (!text.empty()) {
     auto line = cut(text, '\n');
     auto kind = cut(line, '\t');
     auto first = cut(line, '\t');
     auto second = cut(line, '\t');
-    if (kind == "version")
-      result.push_back({{number_of<std::uint64_t>(first)},
-                        {number_of<std::uint64_t>(second)},
-                        {}});
-    else if (kind == "column" && !result.empty())
-      result.back().columns.push_back(
+    if (kind == "relation")
+      into.relation = number_of<oid>(first);
+    else if (kind == "version")
+      versions.push_back({{number_of<std::uint64_t>(first)},
+                          {number_of<std::uint64_t>(second)},
+                          {}});
+    else if (kind == "column" && !versions.empty())
+      versions.back().columns.push_back(
         {unescaped(first), unescaped(second), number_of<std::uint16_t>(line)});
   }
-  return result;
+}
+
+tl::unexpected<error> made_anew(const std::string& table) {
+  return fail(errc::source_schema_changed,
+              "table " + table + " was dropped and made anew",
+              "To copy all tables again, start once with copy_again"
+              " (--copy-again).");
 }
 
 bool has_key(const std::vector<column>& columns) {
@@ -142,12 +151,12 @@ status captured_tables::load(table& x) {
   if (!note)
     return tl::unexpected{std::move(note.error())};
   if (*note)
-    x.versions = parsed(**note);
+    parse(**note, x);
   return {};
 }
 
 status captured_tables::store(const table& x) {
-  return journal_.set_note(key_of(x.name), written(x.versions));
+  return journal_.set_note(key_of(x.name), written(x));
 }
 
 status captured_tables::add(const captured_table& x, timestamp from) {
@@ -155,13 +164,29 @@ status captured_tables::add(const captured_table& x, timestamp from) {
   entry.name = x.qualified();
   if (auto loaded = load(entry); !loaded)
     return loaded;
-  if (!entry.versions.empty())
-    return {};
-  auto first = version{{1}, from, {}};
+  entry.relation = x.id;
+  auto columns = std::vector<column>{};
   for (const auto& c : x.columns)
-    first.columns.push_back({c.name, type_of(c.type, c.modifier), c.key_part});
-  entry.versions.push_back(std::move(first));
+    columns.push_back({c.name, type_of(c.type, c.modifier), c.key_part});
+  if (entry.versions.empty())
+    entry.versions.push_back({{1}, {}, std::move(columns)});
+  else if (entry.versions.back().columns != columns)
+    entry.versions.push_back(
+      {entry.versions.back().number.next(), from, std::move(columns)});
   return store(entry);
+}
+
+expected<bool> captured_tables::resume(const captured_table& x) {
+  auto entry = table{};
+  entry.name = x.qualified();
+  if (auto loaded = load(entry); !loaded)
+    return tl::unexpected{std::move(loaded.error())};
+  if (entry.versions.empty())
+    return false;
+  if (entry.relation != x.id)
+    return made_anew(entry.name);
+  tables_[entry.name] = std::move(entry);
+  return true;
 }
 
 // A relation says which columns are in its key, not in which order; and with
@@ -194,6 +219,8 @@ status captured_tables::on_relation(const relation_message& x,
   if (found == tables_.end())
     return {};
   auto& of = found->second;
+  if (of.relation != x.id)
+    return made_anew(of.name);
   auto columns = columns_of(x, before(of, commit_ts));
   if (!has_key(columns))
     return fail(errc::table_without_key, "table " + of.name,

@@ -23,6 +23,7 @@ public:
   struct table {
     table_id id;
     std::string name;              ///< Qualified.
+    oid relation = 0;              ///< Another one is another table.
     std::vector<version> versions; ///< Ascending, at least one.
   };
   /// A relation as its next rows are.
@@ -40,11 +41,16 @@ public:
   /// Names of types that are not built in; `type_message` and the catalog
   /// give the same.
   void set_type(oid type, std::string name) { types_[type] = std::move(name); }
-  /// @param from Rows of a table that is new have commit_ts > this.
+  /// Its rows are copied now.
+  /// @param from Rows of the copy have commit_ts > this.
   [[nodiscard]] status add(const captured_table& x, timestamp from);
+  /// Its rows go on.
+  /// @returns False if they were never copied: it came later.
+  /// @error source_schema_changed: it was dropped and made anew.
+  [[nodiscard]] expected<bool> resume(const captured_table& x);
   /// Before the rows at `commit_ts` that follow.
   /// @param declared What SCHEMA_STORE has to hear of is added to it.
-  /// @error table_without_key: its key is gone.
+  /// @error table_without_key: its key is gone; source_schema_changed
   [[nodiscard]] status on_relation(const relation_message& x,
                                    timestamp commit_ts,
                                    std::vector<ddl_event>& declared);

@@ -51,7 +51,7 @@ struct postgres_source::impl {
   expected<report> look(connection& plain);
   expected<server_state> ask(connection& replication);
   status load_types(connection& plain);
-  status add_tables(const report& found, timestamp from_ts);
+  status resume_tables(const report& found);
   status begin_copy(connection replication, connection& plain,
                     const report& found, const copy_all& how,
                     row_cursor resume);
@@ -106,11 +106,16 @@ status postgres_source::impl::load_types(connection& plain) {
   return {};
 }
 
-status postgres_source::impl::add_tables(const report& found,
-                                         timestamp from_ts) {
-  for (const auto& x : found.tables)
-    if (auto added = tables->add(x, from_ts); !added)
-      return added;
+// Of one that came later only changes could be had, not what it holds.
+status postgres_source::impl::resume_tables(const report& found) {
+  for (const auto& x : found.tables) {
+    auto known = tables->resume(x);
+    if (!known)
+      return pass(known);
+    if (!*known)
+      left_out.push_back(x.qualified()
+                         + ": came after the copy; copy_again takes it in");
+  }
   return {};
 }
 
@@ -153,9 +158,8 @@ status postgres_source::impl::open(row_cursor resume) {
   from.slot = options.slot;
   if (const auto* how = std::get_if<copy_all>(&*plan))
     return begin_copy(std::move(*replication), *plain, *found, *how, resume);
-  // A table that is new is told of behind what is resolved already.
-  if (auto added = add_tables(*found, {resume.commit_ts.value + 1}); !added)
-    return added;
+  if (auto resumed = resume_tables(*found); !resumed)
+    return resumed;
   rows.emplace(*tables, resume, from.base);
   behind = resolved_at(from.base, end);
   auto begun = start_stream(
@@ -192,8 +196,9 @@ status postgres_source::impl::begin_copy(connection replication,
   if (!snapshot)
     return pass(snapshot);
   from = postgres::begin_copy(from, snapshot->consistent, resume);
-  if (auto added = add_tables(found, {}); !added)
-    return added;
+  for (const auto& x : found.tables)
+    if (auto added = tables->add(x, from.copied_at.previous()); !added)
+      return added;
   if (auto noted = note_origin(); !noted)
     return noted;
   auto what = table_copies::request{};
