@@ -81,3 +81,30 @@ TEST_CASE("A source that nobody reads stays connected, within its memory") {
   of.catch_up();
   CHECK(of.target.of("public.t") == of.expected_rows("t", "id, n"));
 }
+
+TEST_CASE_FIXTURE(large_fixture, "A temporary source leaves nothing behind") {
+  auto left = [&] {
+    return ask("SELECT (SELECT count(*) FROM pg_replication_slots WHERE"
+               " database = current_database()) || ' slots, ' ||"
+               " (SELECT count(*) FROM pg_publication) || ' publications'");
+  };
+  options.temporary = true;
+  SUBCASE("that copies") {
+    open();
+    sql("DELETE FROM public.t WHERE id % 3 = 0");
+    catch_up();
+    CHECK(target.of("public.t") == expected_rows("t", "id, n"));
+  }
+  SUBCASE("that begins now") {
+    options.copy = false;
+    open();
+    sql("INSERT INTO public.t VALUES (60000, 'new')");
+    catch_up();
+    CHECK(target.of("public.t") == mirror::rows{{"60000|", "60000|new|"}});
+  }
+  CHECK(left() == "1 slots, 1 publications");
+  uut.reset();
+  auto begun = std::chrono::steady_clock::now();
+  while (left() != "0 slots, 0 publications")
+    REQUIRE(std::chrono::steady_clock::now() < begun + 10s);
+}

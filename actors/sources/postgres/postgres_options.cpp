@@ -35,6 +35,14 @@ status postgres_source_options::validate() const {
                     + (name == &slot ? "slot \"" : "publication \"") + *name
                     + "\" is not such a name",
                   "Take 1 to 63 lower case letters, digits and underscores.");
+  if (!copy && !temporary)
+    return fail(errc::invalid_option,
+                "postgres source: no copy, and not temporary",
+                "Set temporary, or copy.");
+  if (temporary && !set_up)
+    return fail(errc::invalid_option,
+                "postgres source: temporary without set_up",
+                "Allow set_up: a temporary slot is made by who reads it.");
   if (copy_connections == 0)
     return fail(errc::invalid_option, "postgres source: copy_connections is 0",
                 "Set it to 1 or more.");

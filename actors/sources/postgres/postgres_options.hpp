@@ -26,6 +26,13 @@ struct postgres_source_options {
   /// Whether slot and publication are made by the source; else they must be
   /// there, as pg_doctor's SQL makes them.
   bool set_up = true;
+  /// A slot that ends with the connection, and a publication that ends with it
+  /// unless it was there: nothing stays on the server, and each start copies
+  /// anew. `slot` does not matter then.
+  bool temporary = false;
+  /// Whether what is there is copied first. Only a temporary one may do without
+  /// and begin with what commits from now on.
+  bool copy = true;
   /// Consent to copy all tables again where the slot or the server cannot go
   /// on from our position. Take it back after the start that needed it.
   bool copy_again = false;

@@ -35,6 +35,8 @@ struct postgres_source::impl {
   source_journal* journal = nullptr;
   std::string where;
   std::vector<std::string> left_out;
+  bool has_publication = false;
+  bool drops_publication = false; // when it ends
   origin from;
   std::optional<captured_tables> tables;
   std::optional<row_assembly> rows;
@@ -47,6 +49,7 @@ struct postgres_source::impl {
   row_block_builder builder; // of the copy
 
   void close();
+  void drop_publication();
   status open(row_cursor resume);
   expected<report> look(connection& plain);
   expected<server_state> ask(connection& replication);
@@ -55,13 +58,27 @@ struct postgres_source::impl {
   status begin_copy(connection replication, connection& plain,
                     const report& found, const copy_all& how,
                     row_cursor resume);
+  status start_copies(const report& found, const std::string& snapshot,
+                      generation number);
   status note_origin();
   expected<source_batch> read_copy(std::size_t bytes_max);
   expected<source_batch> read_stream(std::size_t bytes_max);
 };
 
+// Where the server is away it stays: it costs nothing there.
+void postgres_source::impl::drop_publication() {
+  if (!std::exchange(drops_publication, false))
+    return;
+  auto plain = connection::open(options.conninfo, connection::kind::plain,
+                                options.patience);
+  if (plain)
+    static_cast<void>(plain->run("DROP PUBLICATION IF EXISTS "
+                                 + quoted_name(options.publication)));
+}
+
 void postgres_source::impl::close() {
   stream.reset();
+  drop_publication();
   copy.reset();
   rows.reset();
   tables.reset();
@@ -143,11 +160,14 @@ status postgres_source::impl::open(row_cursor resume) {
   if (!note)
     return pass(note);
   auto noted = *note ? parse_origin(**note) : std::nullopt;
-  auto plan = plan_start({where, options.slot, options.publication,
-                          options.set_up, options.copy_again},
-                         noted, *server, resume);
+  auto plan = options.temporary
+                ? expected<start_plan>{copy_all{}}
+                : plan_start({where, options.slot, options.publication,
+                              options.set_up, options.copy_again},
+                             noted, *server, resume);
   if (!plan)
     return pass(plan);
+  has_publication = server->has_publication;
   tables.emplace(*journal);
   auto end = server->end;
   if (auto loaded = load_types(*plain); !loaded)
@@ -172,6 +192,23 @@ status postgres_source::impl::open(row_cursor resume) {
   return {};
 }
 
+status postgres_source::impl::start_copies(const report& found,
+                                           const std::string& snapshot,
+                                           generation number) {
+  auto what = table_copies::request{};
+  what.conninfo = options.conninfo;
+  what.snapshot = snapshot;
+  what.tables = found.tables;
+  what.connections = options.copy_connections;
+  what.queue_bytes = options.queue_bytes;
+  what.patience = options.patience;
+  auto copies = table_copies::start(std::move(what));
+  if (!copies)
+    return pass(copies);
+  copy.emplace(std::move(*copies), *tables, from.copied_at, number);
+  return {};
+}
+
 status postgres_source::impl::begin_copy(connection replication,
                                          connection& plain, const report& found,
                                          const copy_all& how,
@@ -179,6 +216,7 @@ status postgres_source::impl::begin_copy(connection replication,
   if (options.set_up)
     if (auto made = make_publication(plain, options, found); !made)
       return made;
+  drops_publication = options.temporary && !has_publication;
   // Before there is a slot: one that nobody reads keeps the server's log.
   from.copied_at = {};
   if (auto noted = note_origin(); !noted)
@@ -190,9 +228,10 @@ status postgres_source::impl::begin_copy(connection replication,
   auto number = journal->next_generation();
   if (!number)
     return pass(number);
-  auto snapshot = export_snapshot(replication,
-                                  options.set_up ? options.slot : std::string{},
-                                  options.patience);
+  // Beside a slot that was made for us another one gives the snapshot.
+  auto snapshot = export_snapshot(
+    replication, options.set_up ? options.slot : temporary_slot_name(),
+    options.temporary || !options.set_up, options.patience);
   if (!snapshot)
     return pass(snapshot);
   from = postgres::begin_copy(from, snapshot->consistent, resume);
@@ -201,17 +240,9 @@ status postgres_source::impl::begin_copy(connection replication,
       return added;
   if (auto noted = note_origin(); !noted)
     return noted;
-  auto what = table_copies::request{};
-  what.conninfo = options.conninfo;
-  what.snapshot = snapshot->name;
-  what.tables = found.tables;
-  what.connections = options.copy_connections;
-  what.queue_bytes = options.queue_bytes;
-  what.patience = options.patience;
-  auto copies = table_copies::start(std::move(what));
-  if (!copies)
-    return pass(copies);
-  copy.emplace(std::move(*copies), *tables, from.copied_at, *number);
+  if (options.copy)
+    if (auto begun = start_copies(found, snapshot->name, *number); !begun)
+      return begun;
   copied = resume.commit_ts;
   behind = {};
   rows.emplace(*tables, row_cursor::end_of(from.copied_at), from.base);
@@ -282,7 +313,9 @@ postgres_source::postgres_source(postgres_source_options options)
   impl_->options = std::move(options);
 }
 
-postgres_source::~postgres_source() = default;
+postgres_source::~postgres_source() {
+  impl_->close();
+}
 
 std::string postgres_source::describe() const {
   auto result = "postgres "
@@ -304,6 +337,8 @@ postgres_source::open(row_cursor resume, source_journal& journal) {
     return pass(valid);
   x.close();
   x.journal = &journal;
+  if (x.options.temporary)
+    x.options.slot = temporary_slot_name();
   if (auto opened = x.open(resume); !opened) {
     x.close();
     return pass(opened);

@@ -3,6 +3,8 @@
 #include <thread>
 #include <utility>
 
+#include <unistd.h>
+
 namespace sluice::postgres {
 
 namespace {
@@ -41,14 +43,17 @@ expected<server_state> ask_server(connection& to, const std::string& slot,
   return result;
 }
 
+std::string temporary_slot_name() {
+  // Two at the same nanosecond of a process are not worth a lock.
+  return "sluice_" + std::to_string(getpid()) + "_"
+         + std::to_string(clock::now().time_since_epoch().count());
+}
+
 expected<exported_snapshot> export_snapshot(connection& to,
                                             const std::string& slot,
+                                            bool temporary,
                                             milliseconds patience) {
-  auto named = slot.empty()
-                 ? "\"sluice_copy_"
-                     + std::to_string(clock::now().time_since_epoch().count())
-                     + "\" TEMPORARY"
-                 : quoted_name(slot);
+  auto named = quoted_name(slot) + (temporary ? " TEMPORARY" : "");
   auto late = false;
   auto made = to.run_within(patience,
                             "CREATE_REPLICATION_SLOT " + named

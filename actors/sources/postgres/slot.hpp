@@ -21,12 +21,15 @@ struct exported_snapshot {
   std::string name;   ///< Until the next command on the connection.
 };
 
-/// Makes a slot; without a name one that ends with the connection.
+/// Makes a slot; a temporary one ends with the connection.
 /// @param patience The server waits for all transactions that are open.
 /// @error source_unavailable, with the oldest of those
 [[nodiscard]] expected<exported_snapshot>
-export_snapshot(connection& to, const std::string& slot,
+export_snapshot(connection& to, const std::string& slot, bool temporary,
                 std::chrono::milliseconds patience);
+
+/// A name that no other slot has, in this process and others.
+[[nodiscard]] std::string temporary_slot_name();
 
 /// Waits until nobody reads it.
 /// @error source_unavailable: somebody does.
