@@ -22,6 +22,10 @@ using namespace std::chrono_literals;
 constexpr auto status_interval = 500ms;
 // What is confirmed is told at most so often.
 constexpr auto confirm_interval = 100ms;
+// Rows before the queue and the clock are looked at again.
+constexpr auto most_at_once = 256;
+constexpr auto many = 16;
+constexpr auto nap = 50us;
 constexpr std::int64_t epoch_2000_us = 946'684'800'000'000;
 
 std::uint64_t number_at(std::string_view bytes, std::size_t at) {
@@ -123,17 +127,23 @@ void replication_stream::listen() {
     PQflush(to_.handle());
 }
 
-// @returns Whether to go on.
+// Takes what is there. @returns Whether to go on.
 bool replication_stream::receive() {
   char* buffer = nullptr;
-  auto size = PQgetCopyData(to_.handle(), &buffer, 1);
-  if (size > 0) {
+  auto size = 0;
+  auto taken = 0;
+  while (taken < most_at_once
+         && (size = PQgetCopyData(to_.handle(), &buffer, 1)) > 0) {
     handle({buffer, static_cast<std::size_t>(size)});
     PQfreemem(buffer);
-    return true;
+    ++taken;
   }
+  if (size > 0)
+    return true;
   if (size == 0) {
-    wait(true);
+    since_wait_ += taken;
+    if (taken == 0)
+      wait_for_more();
     if (PQconsumeInput(to_.handle()) == 1)
       return true;
   }
@@ -186,6 +196,15 @@ bool replication_stream::send_status() {
   told_ = flushed;
   next_status_ = clock::now() + status_interval;
   return true;
+}
+
+// The server sends each row by itself, and to wake us costs it as much as to
+// decode one: under load it is left alone for a moment.
+void replication_stream::wait_for_more() {
+  if (std::exchange(since_wait_, 0) >= many)
+    std::this_thread::sleep_for(nap);
+  else
+    wait(true);
 }
 
 void replication_stream::wait(bool for_input) {

@@ -45,6 +45,7 @@ private:
   bool receive();
   void handle(std::string_view frame);
   bool send_status();
+  void wait_for_more();
   void wait(bool for_input);
   void wake() const noexcept;
   void stop();
@@ -57,6 +58,7 @@ private:
   lsn received_ = 0;
   lsn told_ = 0;
   bool reply_wanted_ = false;
+  int since_wait_ = 0; // rows
   std::chrono::steady_clock::time_point next_status_;
 
   std::thread thread_; // last: it uses all the others
