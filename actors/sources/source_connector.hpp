@@ -64,7 +64,8 @@ public:
   ///        source_unavailable: tried again.
   [[nodiscard]] virtual expected<std::vector<ddl_event>>
   open(row_cursor resume, source_journal& journal) = 0;
-  /// The next rows, about `bytes_max` of them. Never waits for rows.
+  /// The next rows, about `bytes_max` of them. Where rows that come can end a
+  /// wait it may wait for them, some 10 ms at most: a stop waits as long.
   [[nodiscard]] virtual expected<source_batch> read(std::size_t bytes_max) = 0;
   /// Everything <= `ts` is durable in all partitions: may be forgotten
   /// upstream. May be called rarely; does a bounded amount of work.

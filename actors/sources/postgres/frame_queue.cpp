@@ -29,6 +29,8 @@ void frame_queue::put(lsn at, std::string_view payload) {
   append(entries_, {at, payload.size()});
   entries_ += payload;
   last_resolved_ = std::string::npos;
+  if (!std::exchange(has_payload_, true))
+    arrived_.notify_one();
 }
 
 void frame_queue::put_resolved(lsn at) {
@@ -42,6 +44,7 @@ void frame_queue::put_resolved(lsn at) {
 void frame_queue::end(error why) {
   auto lock = std::lock_guard{mutex_};
   ended_ = std::move(why);
+  arrived_.notify_one();
 }
 
 bool frame_queue::full() const {
@@ -49,8 +52,10 @@ bool frame_queue::full() const {
   return entries_.size() >= bytes_max_;
 }
 
-expected<std::string> frame_queue::take() {
-  auto lock = std::lock_guard{mutex_};
+expected<std::string> frame_queue::take(std::chrono::milliseconds wait) {
+  auto lock = std::unique_lock{mutex_};
+  arrived_.wait_for(lock, wait, [this] { return has_payload_ || ended_; });
+  has_payload_ = false;
   last_resolved_ = std::string::npos;
   if (entries_.empty() && ended_)
     return tl::unexpected<error>{ended_};

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -40,8 +42,10 @@ public:
   // -- SOURCE -----------------------------------------------------------------
 
   /// Everything queued, for `next`; empty if there is nothing.
+  /// @param wait For a payload, so long at most.
   /// @error That of `end`, when nothing is queued.
-  [[nodiscard]] expected<std::string> take();
+  [[nodiscard]] expected<std::string>
+  take(std::chrono::milliseconds wait = std::chrono::milliseconds{0});
   /// The server may forget what is below. @returns Whether that is news.
   bool confirm(lsn flushed);
   /// The thread is to end.
@@ -51,6 +55,8 @@ public:
 
 private:
   mutable std::mutex mutex_;
+  std::condition_variable arrived_; // a payload, or the end
+  bool has_payload_ = false;
   std::string entries_;
   std::size_t last_resolved_ = std::string::npos; // the last entry is one
   error ended_;

@@ -21,7 +21,12 @@ namespace {
 constexpr std::string_view origin_key = "postgres:origin";
 // Of pg_type: below it all types are built in.
 constexpr auto first_user_oid = 16'384;
-constexpr auto short_wait = std::chrono::milliseconds{1};
+using milliseconds = std::chrono::milliseconds;
+
+constexpr auto short_wait = milliseconds{1};
+// A row that comes ends it, so it costs no time.
+constexpr auto read_wait = milliseconds{10};
+constexpr auto gather_bytes = std::size_t{16U << 10U};
 
 template <class T>
 tl::unexpected<error> pass(T& failed) {
@@ -42,11 +47,12 @@ struct postgres_source::impl {
   std::optional<row_assembly> rows;
   std::optional<copy_rows> copy;
   std::unique_ptr<replication_stream> stream;
-  std::string entries;       // of the stream, taken
-  std::string_view unread;   // rest of them
-  timestamp copied;          // what the copy resolves
-  timestamp behind;          // until this is resolved: what was there at start
-  row_block_builder builder; // of the copy
+  std::string entries;        // of the stream, taken
+  std::string_view unread;    // rest of them
+  std::size_t read_bytes = 0; // by the last read
+  timestamp copied;           // what the copy resolves
+  timestamp behind;           // until this is resolved: what was there at start
+  row_block_builder builder;  // of the copy
 
   void close();
   void drop_publication();
@@ -62,6 +68,7 @@ struct postgres_source::impl {
                       generation number);
   status note_origin();
   expected<source_batch> read_copy(std::size_t bytes_max);
+  expected<std::string> take();
   expected<source_batch> read_stream(std::size_t bytes_max);
 };
 
@@ -277,12 +284,22 @@ expected<source_batch> postgres_source::impl::read_copy(std::size_t bytes_max) {
   return batch;
 }
 
+// A row that comes when there are few is taken at once; when there are many,
+// they are let gather.
+expected<std::string> postgres_source::impl::take() {
+  auto nothing_yet = rows->size_bytes() == 0;
+  auto many = read_bytes >= gather_bytes;
+  if (nothing_yet && many)
+    std::this_thread::sleep_for(short_wait);
+  return stream->take(nothing_yet && !many ? read_wait : milliseconds{0});
+}
+
 expected<source_batch>
 postgres_source::impl::read_stream(std::size_t bytes_max) {
   auto batch = source_batch{};
   while (rows->size_bytes() < bytes_max) {
     if (unread.empty()) {
-      auto taken = stream->take();
+      auto taken = take();
       if (!taken && rows->size_bytes() == 0)
         return pass(taken);
       if (!taken || taken->empty())
@@ -294,15 +311,13 @@ postgres_source::impl::read_stream(std::size_t bytes_max) {
     if (auto done = rows->take(frame); !done)
       return pass(done);
   }
+  read_bytes = rows->size_bytes();
   batch.schemas = rows->take_schemas();
   batch.rows = rows->take_rows();
   batch.resolved = rows->resolved();
   batch.more = !unread.empty() || batch.rows != nullptr;
-  if (!batch.more && batch.resolved < behind) {
-    // It is on its way: who wants to stop when there is no more has to wait.
-    std::this_thread::sleep_for(short_wait);
-    batch.more = true;
-  }
+  // It is on its way: who wants to stop when there is no more has to wait.
+  batch.more = batch.more || batch.resolved < behind;
   return batch;
 }
 
@@ -361,10 +376,9 @@ expected<bool> postgres_source::confirm(timestamp ts) {
   return false;
 }
 
-std::chrono::milliseconds
-postgres_source::idle_wait(std::uint32_t empty_reads) const {
-  auto doublings = std::clamp(empty_reads, 1U, 5U) - 1;
-  return std::chrono::milliseconds{1LL << doublings};
+// `read` has waited.
+std::chrono::milliseconds postgres_source::idle_wait(std::uint32_t) const {
+  return milliseconds{0};
 }
 
 const std::vector<std::string>& postgres_source::left_out() const noexcept {

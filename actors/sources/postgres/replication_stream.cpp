@@ -93,9 +93,9 @@ void replication_stream::wake() const noexcept {
   [[maybe_unused]] auto written = write(wake_, &one, sizeof one);
 }
 
-expected<std::string> replication_stream::take() {
+expected<std::string> replication_stream::take(std::chrono::milliseconds wait) {
   auto was_full = queue_.full();
-  auto result = queue_.take();
+  auto result = queue_.take(wait);
   if (was_full)
     wake();
   return result;

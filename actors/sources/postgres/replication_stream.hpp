@@ -34,7 +34,8 @@ public:
   replication_stream& operator=(const replication_stream&) = delete;
 
   /// @see frame_queue::take
-  [[nodiscard]] expected<std::string> take();
+  [[nodiscard]] expected<std::string>
+  take(std::chrono::milliseconds wait = std::chrono::milliseconds{0});
   /// The server may forget what is below.
   void confirm(lsn flushed);
 
