@@ -60,6 +60,7 @@ struct postgres_source::impl {
   expected<report> look(connection& plain);
   expected<server_state> ask(connection& replication);
   status load_types(connection& plain);
+  [[nodiscard]] tl::unexpected<error> located(error x) const;
   status resume_tables(const report& found);
   status begin_copy(connection replication, connection& plain,
                     const report& found, const copy_all& how,
@@ -130,12 +131,18 @@ status postgres_source::impl::load_types(connection& plain) {
   return {};
 }
 
+// Who decodes rows does not know where they come from.
+tl::unexpected<error> postgres_source::impl::located(error x) const {
+  x.detail = where + ": " + x.detail;
+  return tl::unexpected<error>{std::move(x)};
+}
+
 // Of one that came later only changes could be had, not what it holds.
 status postgres_source::impl::resume_tables(const report& found) {
   for (const auto& x : found.tables) {
     auto known = tables->resume(x);
     if (!known)
-      return pass(known);
+      return located(known.error());
     if (!*known)
       left_out.push_back(x.qualified()
                          + ": came after the copy; copy_again takes it in");
@@ -309,7 +316,7 @@ postgres_source::impl::read_stream(std::size_t bytes_max) {
     }
     auto frame = frame_queue::next(unread);
     if (auto done = rows->take(frame); !done)
-      return pass(done);
+      return located(done.error());
   }
   read_bytes = rows->size_bytes();
   batch.schemas = rows->take_schemas();
