@@ -1,5 +1,6 @@
 #include "actors/service.hpp"
 
+#include <random>
 #include <typeindex>
 #include <utility>
 
@@ -226,6 +227,7 @@ status service::add_source(std::string_view name,
   settings.name = source_name;
   settings.writer = *writer;
   settings.window_bytes = x.options.memory_budget / 16;
+  settings.jitter_seed = std::random_device{}() | 1U;
   x.parts.start_source(std::move(settings), std::move(connector),
                        directory.empty()
                          ? make_memory_journal()

@@ -78,12 +78,23 @@ void source_state::attach(effects& out) {
   }
 }
 
+source_state::milliseconds source_state::jitter() {
+  auto& x = options_.jitter_seed;
+  if (x == 0)
+    return milliseconds{0};
+  x ^= x << 13; // xorshift64
+  x ^= x >> 7;
+  x ^= x << 17;
+  return retry_delay_ * static_cast<int>(x % 256) / 1024;
+}
+
 void source_state::retry(effects& out, milliseconds now) {
   phase_ = phase::retrying;
-  retry_at_ = now + retry_delay_;
+  auto delay = retry_delay_ + jitter();
+  retry_at_ = now + delay;
   // Not by `wake`: an idle wait on its way may be much longer.
   timer_ = true;
-  out.push_back(wake_source{retry_delay_});
+  out.push_back(wake_source{delay});
   retry_delay_ = std::min(2 * retry_delay_, options_.retry_max);
   stop_if_done(out);
 }

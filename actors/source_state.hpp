@@ -27,6 +27,9 @@ struct source_options {
   std::chrono::milliseconds confirm_interval{50};
   std::chrono::milliseconds retry_min{100};
   std::chrono::milliseconds retry_max{5000};
+  /// Of the random numbers that lengthen a retry by up to a quarter, so that
+  /// many services do not come back to a server all at once. 0: none.
+  std::uint64_t jitter_seed = 0;
 };
 
 /// What one read gave; see source_batch.
@@ -129,6 +132,7 @@ private:
   [[nodiscard]] std::size_t place_of(partition_id id) const;
   void attach(effects& out);
   void retry(effects& out, milliseconds now);
+  [[nodiscard]] milliseconds jitter();
   void fail_with(const error& failure, effects& out, milliseconds now);
   void declare(const std::vector<ddl_event>& schemas, effects& out);
   void send(source_read batch, effects& out);

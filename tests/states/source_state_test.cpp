@@ -1,5 +1,7 @@
 #include "actors/source_state.hpp"
 
+#include <set>
+
 #include <doctest/doctest.h>
 
 #include "messages/partitioning.hpp"
@@ -285,6 +287,23 @@ TEST_CASE("a promise that the log did not take is not repeated after it") {
 }
 
 // -- failures -----------------------------------------------------------------
+
+TEST_CASE("a retry comes up to a quarter later, each source at its own time") {
+  auto delays = std::set<milliseconds>{};
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    auto options = source_options{};
+    options.jitter_seed = seed * 0x9E3779B97F4A7C15;
+    auto bench = source_bench{options};
+    bench.start();
+    bench.run(bench.uut.on_read({}, {errc::source_unavailable, "away"},
+                                bench.now));
+    auto delay = bench.take<wake_source>().at(0).delay;
+    CHECK(delay >= options.retry_min);
+    CHECK(delay < options.retry_min * 5 / 4);
+    delays.insert(delay);
+  }
+  CHECK(delays.size() > 10);
+}
 
 TEST_CASE("a source that does not answer is tried again ever more slowly") {
   auto bench = source_bench{};
