@@ -108,3 +108,18 @@ TEST_CASE_FIXTURE(large_fixture, "A temporary source leaves nothing behind") {
   while (left() != "0 slots, 0 publications")
     REQUIRE(std::chrono::steady_clock::now() < begun + 10s);
 }
+
+TEST_CASE_FIXTURE(source_fixture, "A copy ends behind its last row, also where"
+                                  " that fills a piece") {
+  sql("CREATE TABLE public.t (id int PRIMARY KEY, n text);"
+      "INSERT INTO public.t SELECT i, repeat('x', 300000) FROM"
+      " generate_series(1, 3) i");
+  open();
+  while (target.resolved == timestamp{}) {
+    auto batch = uut->read(1'000); // a row each
+    REQUIRE(batch.has_value());
+    target.take(*batch);
+  }
+  REQUIRE(target.changes == 4); // snapshot_begin, and the rows
+  CHECK(target.closed == target.last);
+}

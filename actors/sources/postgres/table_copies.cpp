@@ -128,11 +128,13 @@ status table_copies::copy_one(connection& from, std::size_t table) {
   auto next = copied_piece{table, {}, false};
   char* line = nullptr;
   for (auto size = 0; (size = PQgetCopyData(from.handle(), &line, 0)) >= 0;) {
+    // Only now: the last piece must have a row, where there is one, for the
+    // end of the copy stands behind it.
+    auto full = next.lines.size() >= piece_bytes;
+    auto go_on = !full || queue_.put(std::exchange(next, {table, {}, false}));
     next.lines.append(line, static_cast<std::size_t>(size));
     PQfreemem(line);
-    if (next.lines.size() < piece_bytes)
-      continue;
-    if (!queue_.put(std::exchange(next, {table, {}, false})))
+    if (!go_on)
       return {};
   }
   auto ended = status{};
