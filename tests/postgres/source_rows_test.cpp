@@ -101,3 +101,31 @@ TEST_CASE_FIXTURE(source_fixture,
     read();
   }
 }
+
+TEST_CASE_FIXTURE(source_fixture,
+                  "A transaction ends with its last row, however it is read") {
+  sql("CREATE TABLE public.t (id int PRIMARY KEY, n text);"
+      "CREATE TABLE public.other (id int PRIMARY KEY)");
+  options.tables = {{"public.t"}, {}};
+  sql("CREATE PUBLICATION " + options.publication
+      + " FOR TABLE public.t, public.other");
+  open();
+  catch_up();
+  sql("BEGIN; INSERT INTO public.t SELECT i, repeat('x', 2000) FROM"
+      " generate_series(1, 3) i; INSERT INTO public.other VALUES (1);"
+      " UPDATE public.t SET n = 'y' WHERE id = 2;"
+      " INSERT INTO public.other VALUES (2); COMMIT");
+  auto end = postgres::parse_lsn(ask("SELECT pg_current_wal_lsn()"));
+  auto begun = std::chrono::steady_clock::now();
+  auto empty = 0;
+  while (target.resolved.value + 2 < end) {
+    REQUIRE(std::chrono::steady_clock::now() < begun + 20s);
+    auto batch = uut->read(1); // a row each
+    REQUIRE(batch.has_value());
+    empty += batch->rows != nullptr && !batch->rows->closed() ? 1 : 0;
+    target.take(*batch);
+  }
+  CHECK(empty >= 2); // it was in parts
+  CHECK(target.closed == target.last);
+  CHECK(target.of("public.t") == expected_rows("t", "id, n"));
+}

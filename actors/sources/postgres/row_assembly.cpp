@@ -7,6 +7,33 @@
 
 namespace sluice::postgres {
 
+namespace {
+
+bool is_change(std::string_view payload) {
+  return std::string_view{"IUDT"}.find(payload[0]) != std::string_view::npos;
+}
+
+oid number_at(std::string_view bytes, std::size_t at) {
+  auto result = oid{0};
+  for (std::size_t i = at; i < at + 4; ++i)
+    result = result << 8 | static_cast<unsigned char>(bytes[i]);
+  return result;
+}
+
+// Where in a change its relations stand: [first, last), four bytes each. None
+// if it is too short, which `decode` says better.
+std::pair<std::size_t, std::size_t> relations_at(std::string_view payload) {
+  constexpr auto head = std::size_t{5}; // kind, and a number
+  constexpr auto truncate_head = std::size_t{6};
+  if (payload.size() < head)
+    return {0, 0};
+  if (payload[0] != 'T')
+    return {1, head};
+  return {truncate_head, payload.size()};
+}
+
+} // namespace
+
 row_assembly::row_assembly(captured_tables& tables, row_cursor resume,
                            std::uint64_t base)
   : tables_{tables}, resume_{resume}, base_{base}, resolved_{resume.commit_ts} {
@@ -19,9 +46,42 @@ status row_assembly::take(const frame_queue::frame& x) {
       resolved_ = std::max(resolved_, resolved_at(base_, x.at));
     return {};
   }
+  if (is_change(x.payload))
+    return take_change(x);
+  if (auto done = release(); !done)
+    return done;
   if (auto decoded = decode(x.payload, message_); !decoded)
     return decoded;
   return std::visit([&](const auto& m) { return on(m, x.at); }, message_);
+}
+
+status row_assembly::take_change(const frame_queue::frame& x) {
+  auto first = changes_ + 1;
+  auto wanted = false;
+  auto [from, end] = relations_at(x.payload);
+  for (auto at = from; at + 4 <= end; at += 4, ++changes_) {
+    const auto* of = tables_.find(number_at(x.payload, at));
+    wanted = wanted || (of != nullptr && of->of != nullptr);
+  }
+  auto last = row_cursor{at_.commit_ts, at_.start_ts, changes_};
+  if (end > 0 && (!wanted || last <= resume_))
+    return {};
+  if (auto done = release(); !done)
+    return done;
+  held_ = x.payload;
+  held_position_ = first;
+  return {};
+}
+
+status row_assembly::release() {
+  if (held_.empty())
+    return {};
+  at_.position = held_position_ - 1;
+  auto done = decode(held_, message_);
+  if (done)
+    done = std::visit([&](const auto& m) { return on(m, lsn{0}); }, message_);
+  held_.clear();
+  return done;
 }
 
 std::vector<ddl_event> row_assembly::take_schemas() {
@@ -38,6 +98,8 @@ status row_assembly::on(const begin_message& x, lsn at) {
   open_ = true;
   has_rows_ = false;
   at_ = {{base_ + x.final_lsn}, {base_ + at}, 0};
+  changes_ = 0;
+  held_.clear();
   committed_us_ = static_cast<std::uint64_t>(
     std::max<std::int64_t>(x.commit_us, 0));
   return {};

@@ -57,6 +57,8 @@ private:
 
   using values = std::vector<value_view>;
 
+  status take_change(const frame_queue::frame& x);
+  status release();
   /// The table of the change that comes; null if it is left out.
   const captured_tables::relation* next_change(oid of);
   status decode_values(const captured_tables::relation& of, const tuple& x,
@@ -76,7 +78,12 @@ private:
   // The transaction that is open.
   bool open_ = false;
   bool has_rows_ = false;
-  row_cursor at_; // of its last change
+  row_cursor at_;             // of the change that is made a row
+  std::uint64_t changes_ = 0; // that came
+  // Its last change so far is held back: the end of the transaction has to
+  // stand behind it, and may come with a later read.
+  std::string held_;
+  std::uint64_t held_position_ = 0;
   std::uint64_t committed_us_ = 0;
 
   values before_;
