@@ -204,6 +204,8 @@ source_state::effects source_state::on_read(source_read batch,
 // A batch goes out once its schemas are acknowledged.
 void source_state::send(source_read batch, effects& out) {
   auto rows = batch.rows == nullptr ? 0 : batch.rows->rows();
+  if (rows > 0)
+    last_row_ = batch.rows->last_cursor().commit_ts;
   auto rises = batch.resolved > promised_;
   if (rises) {
     promised_ = batch.resolved;
@@ -366,8 +368,11 @@ void source_state::confirm_if_due(effects& out, milliseconds now) {
   last_confirm_ = now;
   confirm_more_ = false;
   confirming_ = confirm_to_;
-  out.push_back(
-    call_confirm{confirming_, partitions_.size() > 1 && confirming_ > noted_});
+  // The log itself tells after a restart what it has, with one partition: but
+  // of a promise behind its last row it knows nothing then.
+  noting_ = confirming_ > noted_
+            && (partitions_.size() > 1 || confirming_ > last_row_);
+  out.push_back(call_confirm{confirming_, noting_});
 }
 
 void source_state::on_confirmed(bool more, const error& failure) {
@@ -377,7 +382,7 @@ void source_state::on_confirmed(bool more, const error& failure) {
   if (failure)
     return;
   confirmed_ = std::max(confirmed_, confirming_);
-  if (partitions_.size() > 1)
+  if (noting_)
     noted_ = std::max(noted_, confirming_);
 }
 

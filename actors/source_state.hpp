@@ -162,8 +162,10 @@ private:
   timestamp promised_; // since the last attach
   timestamp logged_;   // resolved by the log, also in earlier runs
   timestamp noted_;    // confirmed durably, also in earlier runs
+  timestamp last_row_; // sent to the log in this run
   timestamp confirm_to_;
   timestamp confirming_;
+  bool noting_ = false; // that is noted first
   timestamp confirmed_;
   bool confirm_more_ = false;
   std::optional<milliseconds> last_confirm_;

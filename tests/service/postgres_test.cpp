@@ -137,3 +137,29 @@ TEST_CASE("A sink that hangs ends no walsender, and gets all later") {
   x.wait_for_rows(wanted);
   CHECK(x.rows == wanted);
 }
+
+TEST_CASE("A source that was idle goes on after a restart") {
+  if (!throwaway_postgres::available()) {
+    MESSAGE("SKIPPED: no PostgreSQL server here");
+    return;
+  }
+  auto x = bench{};
+  x.start();
+  x.server.run(x.database, "INSERT INTO t VALUES (1, '')");
+  x.wait_for_rows(2);
+  // Behind the last row only promises come, and the slot follows them.
+  x.server.run(x.database, "INSERT INTO other SELECT i, repeat('x', 500) FROM"
+                           " generate_series(1, 2000) i");
+  auto soon = std::chrono::steady_clock::now() + 10s;
+  while (x.number(unconfirmed) > 100'000)
+    REQUIRE(std::chrono::steady_clock::now() < soon);
+  (void) x.uut->stop();
+  x.uut.reset();
+  x.start();
+  x.server.run(x.database, "INSERT INTO t VALUES (2, '')");
+  x.wait_for_rows(3);
+  CHECK(x.rows == 3);
+  auto source = x.uut->source();
+  REQUIRE(source.has_value());
+  CHECK_FALSE(source->failure);
+}
