@@ -61,6 +61,10 @@ TEST_CASE_FIXTURE(large_fixture, "A slot that was made for us is copied for,"
   sql("DELETE FROM public.t WHERE id % 3 = 0");
   catch_up();
   CHECK(target.of("public.t") == expected_rows("t", "id, n"));
+  // The one beside it would keep the server's log as long as we read.
+  CHECK(ask("SELECT count(*) FROM pg_replication_slots WHERE database ="
+            " current_database()")
+        == "1");
 }
 
 TEST_CASE("A source that nobody reads stays connected, within its memory") {

@@ -114,3 +114,68 @@ TEST_CASE_FIXTURE(versions_fixture, "A copy begins the version that it has") {
   catch_up();
   CHECK(target.of("public.t") == expected_rows("t", "id, n, more"));
 }
+
+TEST_CASE_FIXTURE(versions_fixture,
+                  "A table that was left out of one start has a gap") {
+  sql("CREATE TABLE public.u (id int PRIMARY KEY, n text)");
+  options.copy_again = true;
+  open(raised_to(target.closed, target.resolved));
+  catch_up();
+  options.copy_again = false;
+  options.tables = {{"public.t"}, {}};
+  open(raised_to(target.closed, target.resolved));
+  sql("INSERT INTO public.u VALUES (1, 'missed')");
+  catch_up();
+  options.tables = {{"public.*"}, {}};
+  open(raised_to(target.closed, target.resolved));
+  CHECK(uut->describe().find("public.u: came after the copy")
+        != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(versions_fixture,
+                  "A publication that lacks changes stops the source") {
+  SUBCASE("of a table") {
+    sql("ALTER PUBLICATION " + options.publication + " DROP TABLE public.t");
+  }
+  SUBCASE("of a kind") {
+    sql("ALTER PUBLICATION " + options.publication
+        + " SET (publish = 'insert')");
+  }
+  auto result = attempt(raised_to(target.closed, target.resolved));
+  REQUIRE_FALSE(result.has_value());
+  CHECK(result.error().code == errc::source_unsupported);
+  options.copy_again = true;
+  open(raised_to(target.closed, target.resolved));
+  sql("INSERT INTO public.t VALUES (9, 'nine'); DELETE FROM public.t WHERE"
+      " id = 1");
+  catch_up();
+  CHECK(target.of("public.t") == expected_rows("t", "id, n"));
+}
+
+TEST_CASE_FIXTURE(source_fixture, "A key column with another name stops a"
+                                  " source of whole old rows") {
+  sql("CREATE TABLE public.t (a int, b int, PRIMARY KEY (a, b));"
+      "ALTER TABLE public.t REPLICA IDENTITY FULL");
+  open();
+  catch_up(); // the copy holds the table
+  sql("ALTER TABLE public.t RENAME b TO c; INSERT INTO public.t VALUES (1, 2)");
+  auto begun = std::chrono::steady_clock::now();
+  auto failure = error{};
+  while (!failure) {
+    REQUIRE(std::chrono::steady_clock::now() < begun + 20s);
+    if (auto batch = uut->read(1U << 20U); !batch)
+      failure = batch.error();
+  }
+  CHECK(failure.code == errc::source_schema_changed);
+}
+
+TEST_CASE_FIXTURE(source_fixture, "Timeouts of a role do not end a copy") {
+  sql("CREATE TABLE public.t (id int PRIMARY KEY, n text);"
+      "INSERT INTO public.t VALUES (1, 'one')");
+  sql("ALTER DATABASE " + database + " SET statement_timeout = '1ms'");
+  sql("SET statement_timeout = 0; SELECT 1");
+  open();
+  while (target.resolved == timestamp{})
+    read();
+  CHECK(target.of("public.t").size() == 1);
+}

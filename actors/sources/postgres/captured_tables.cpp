@@ -221,7 +221,18 @@ status captured_tables::on_relation(const relation_message& x,
   auto& of = found->second;
   if (of.relation != x.id)
     return made_anew(of.name);
-  auto columns = columns_of(x, before(of, commit_ts));
+  const auto& first = before(of, commit_ts);
+  // REPLICA IDENTITY FULL does not say what has become of the key.
+  for (const auto& c : first.columns)
+    if (x.identity == 'f' && c.key_part > 0
+        && std::none_of(x.columns.begin(), x.columns.end(),
+                        [&](const auto& y) { return y.name == c.name; }))
+      return fail(errc::source_schema_changed,
+                  "table " + of.name + ": column " + c.name
+                    + " of its key has another name",
+                  "To copy all tables again, start once with copy_again"
+                  " (--copy-again).");
+  auto columns = columns_of(x, first);
   if (!has_key(columns))
     return fail(errc::table_without_key, "table " + of.name,
                 "Give it a primary key, or a REPLICA IDENTITY USING INDEX, and"

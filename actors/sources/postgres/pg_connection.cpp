@@ -122,6 +122,12 @@ constexpr auto fixed_style =
   // Else names in values depend on it, and others could put operators in it.
   " pg_catalog.set_config('search_path', '', false)";
 
+// A copy takes as long as its sink does.
+constexpr auto no_timeouts =
+  "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings"
+  " WHERE name IN ('statement_timeout', 'transaction_timeout',"
+  " 'idle_in_transaction_session_timeout', 'idle_session_timeout')";
+
 std::string doubled(std::string_view text, std::string_view special) {
   auto result = std::string{};
   for (auto c : text) {
@@ -176,8 +182,9 @@ expected<connection> connection::open(const std::string& conninfo, kind how,
   result.where_ = where_of(handle);
   if (PQstatus(handle) != CONNECTION_OK)
     return tl::unexpected<error>{connect_error(handle, result.where_)};
-  if (auto styled = result.run(fixed_style); !styled)
-    return pass_on(styled);
+  for (const auto* sql : {fixed_style, no_timeouts})
+    if (auto done = result.run(sql); !done)
+      return pass_on(done);
   return result;
 }
 

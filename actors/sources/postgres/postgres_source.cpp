@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+#include <sstream>
 #include <thread>
 #include <utility>
 
@@ -19,6 +21,7 @@ using namespace postgres;
 namespace {
 
 constexpr std::string_view origin_key = "postgres:origin";
+constexpr std::string_view tables_key = "postgres:tables";
 // Of pg_type: below it all types are built in.
 constexpr auto first_user_oid = 16'384;
 using milliseconds = std::chrono::milliseconds;
@@ -61,7 +64,9 @@ struct postgres_source::impl {
   expected<server_state> ask(connection& replication);
   status load_types(connection& plain);
   [[nodiscard]] tl::unexpected<error> located(error x) const;
-  status resume_tables(const report& found);
+  status note_tables(const std::set<std::string>& names);
+  expected<std::set<std::string>> noted_tables();
+  status resume_tables(connection& plain, const report& found);
   status begin_copy(connection replication, connection& plain,
                     const report& found, const copy_all& how,
                     row_cursor resume);
@@ -137,17 +142,54 @@ tl::unexpected<error> postgres_source::impl::located(error x) const {
   return tl::unexpected<error>{std::move(x)};
 }
 
+// Which tables are captured now: one that is left out has a gap from then on.
+status postgres_source::impl::note_tables(const std::set<std::string>& names) {
+  auto note = std::string{};
+  for (const auto& x : names)
+    note += x + '\n';
+  return journal->set_note(tables_key, note);
+}
+
+expected<std::set<std::string>> postgres_source::impl::noted_tables() {
+  auto note = journal->note(tables_key);
+  if (!note)
+    return pass(note);
+  auto result = std::set<std::string>{};
+  auto lines = std::istringstream{note->value_or("")};
+  for (auto line = std::string{}; std::getline(lines, line);)
+    result.insert(line);
+  return result;
+}
+
 // Of one that came later only changes could be had, not what it holds.
-status postgres_source::impl::resume_tables(const report& found) {
+status postgres_source::impl::resume_tables(connection& plain,
+                                            const report& found) {
+  auto before = noted_tables();
+  if (!before)
+    return pass(before);
+  auto published = published_tables(plain, options.publication);
+  if (!published)
+    return pass(published);
+  auto resumed = std::set<std::string>{};
   for (const auto& x : found.tables) {
+    if (!before->contains(x.qualified())) {
+      left_out.push_back(x.qualified()
+                         + ": came after the copy; copy_again takes it in");
+      continue;
+    }
     auto known = tables->resume(x);
     if (!known)
       return located(known.error());
-    if (!*known)
-      left_out.push_back(x.qualified()
-                         + ": came after the copy; copy_again takes it in");
+    if (!published->contains(x.qualified()))
+      return fail(errc::source_unsupported,
+                  where + ": publication " + options.publication
+                    + " lacks changes of table " + x.qualified(),
+                  "To copy all tables again, start once with copy_again"
+                  " (--copy-again).");
+    if (*known)
+      resumed.insert(x.qualified());
   }
-  return {};
+  return note_tables(resumed);
 }
 
 status postgres_source::impl::note_origin() {
@@ -192,7 +234,7 @@ status postgres_source::impl::open(row_cursor resume) {
   from.slot = options.slot;
   if (const auto* how = std::get_if<copy_all>(&*plan))
     return begin_copy(std::move(*replication), *plain, *found, *how, resume);
-  if (auto resumed = resume_tables(*found); !resumed)
+  if (auto resumed = resume_tables(*plain, *found); !resumed)
     return resumed;
   rows.emplace(*tables, resume, from.base);
   behind = resolved_at(from.base, end);
@@ -243,15 +285,21 @@ status postgres_source::impl::begin_copy(connection replication,
   if (!number)
     return pass(number);
   // Beside a slot that was made for us another one gives the snapshot.
-  auto snapshot = export_snapshot(
-    replication, options.set_up ? options.slot : temporary_slot_name(),
-    options.temporary || !options.set_up, options.patience);
+  auto of_snapshot = options.set_up ? options.slot : temporary_slot_name();
+  auto snapshot = export_snapshot(replication, of_snapshot,
+                                  options.temporary || !options.set_up,
+                                  options.patience);
   if (!snapshot)
     return pass(snapshot);
   from = postgres::begin_copy(from, snapshot->consistent, resume);
-  for (const auto& x : found.tables)
+  auto names = std::set<std::string>{};
+  for (const auto& x : found.tables) {
     if (auto added = tables->add(x, from.copied_at.previous()); !added)
       return added;
+    names.insert(x.qualified());
+  }
+  if (auto noted = note_tables(names); !noted)
+    return noted;
   if (auto noted = note_origin(); !noted)
     return noted;
   if (options.copy)
@@ -261,6 +309,9 @@ status postgres_source::impl::begin_copy(connection replication,
   behind = {};
   rows.emplace(*tables, row_cursor::end_of(from.copied_at), from.base);
   // The copies have the snapshot: this connection may go on.
+  if (!options.set_up)
+    if (auto dropped = drop_temporary_slot(replication, of_snapshot); !dropped)
+      return dropped;
   auto begun = start_stream(
     std::move(replication),
     {options.slot, options.publication, snapshot->consistent},

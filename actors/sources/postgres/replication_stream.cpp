@@ -10,6 +10,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "actors/sources/postgres/pg_error.hpp"
+
 namespace sluice::postgres {
 
 namespace {
@@ -148,16 +150,22 @@ bool replication_stream::receive() {
       return true;
   }
   // Only the result has the server's own text.
-  auto why = to_.last_error();
+  auto failure = error{errc::source_unavailable, to_.last_error(), {}};
   if (size == -1)
     if (auto* last = PQgetResult(to_.handle()); last != nullptr) {
       if (const auto* text = PQresultErrorMessage(last); *text != '\0')
-        why = text;
+        failure.detail = one_line(text);
+      if (const auto* state = PQresultErrorField(last, PG_DIAG_SQLSTATE))
+        failure.code = code_of(state);
       PQclear(last);
     }
-  if (why.empty())
-    why = "the server ended the replication";
-  queue_.end({errc::source_unavailable, to_.where() + ": " + why, {}});
+  if (failure.detail.empty())
+    failure.detail = "the server ended the replication";
+  if (failure.code != errc::source_unavailable)
+    failure.remedy = "To copy all tables again, start once with copy_again"
+                     " (--copy-again).";
+  failure.detail = to_.where() + ": " + failure.detail;
+  queue_.end(std::move(failure));
   return false;
 }
 

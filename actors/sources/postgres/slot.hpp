@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "actors/sources/postgres/pg_connection.hpp"
@@ -15,6 +16,10 @@ namespace sluice::postgres {
 [[nodiscard]] expected<server_state> ask_server(connection& to,
                                                 const std::string& slot,
                                                 const std::string& publication);
+
+/// Qualified names of the tables of which a publication has all changes.
+[[nodiscard]] expected<std::set<std::string>>
+published_tables(connection& plain, const std::string& publication);
 
 struct exported_snapshot {
   lsn consistent = 0; ///< Transactions that commit before are in it.
@@ -30,6 +35,11 @@ export_snapshot(connection& to, const std::string& slot, bool temporary,
 
 /// A name that no other slot has, in this process and others.
 [[nodiscard]] std::string temporary_slot_name();
+
+/// Of `export_snapshot`, on the same connection: it would keep the server's log
+/// as long as that lives. The snapshot ends, too.
+[[nodiscard]] status drop_temporary_slot(connection& to,
+                                         const std::string& slot);
 
 /// Waits until nobody reads it.
 /// @error source_unavailable: somebody does.

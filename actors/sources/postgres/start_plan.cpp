@@ -68,7 +68,15 @@ expected<start_plan> plan_start(const start_request& wanted,
                   " (--copy-again).");
     return anew;
   }
-  // One that was cut off begins again, whatever else changed.
+  if (has_slot && wanted.set_up
+      && (noted->slot != wanted.slot
+          || (resume.commit_ts < noted->copied_at
+              && noted->system != server.system)))
+    return fail(errc::source_unsupported,
+                slot + " is there, and not of this directory",
+                "Name the slot of before, drop this one, or take it over with"
+                " copy_again (--copy-again).");
+  // A copy that was cut off begins again.
   if (!noted->copied_at || resume.commit_ts < noted->copied_at)
     return anew;
   if (noted->system != server.system)

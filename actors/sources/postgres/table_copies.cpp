@@ -5,6 +5,8 @@
 
 #include <libpq-fe.h>
 
+#include "actors/sources/postgres/pg_relation.hpp"
+
 namespace sluice::postgres {
 
 namespace {
@@ -103,8 +105,29 @@ status table_copies::import_snapshot(connection& to) const {
   for (const auto& sql :
        {std::string{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"},
         "SET TRANSACTION SNAPSHOT " + quoted_text(what_.snapshot)})
-    if (auto done = to.run(sql); !done)
+    if (auto done = to.run(sql); !done) {
+      // It ends with who made it: the next try makes another one.
+      done.error().code = errc::source_unavailable;
       return tl::unexpected{std::move(done.error())};
+    }
+  // What is copied must be what was looked at before.
+  auto now = what_.tables;
+  for (auto& x : now)
+    x.columns.clear();
+  if (auto read = read_columns(to, now); !read)
+    return read;
+  auto same_column = [](const auto& x, const auto& y) {
+    return x.name == y.name && x.type == y.type && x.modifier == y.modifier
+           && x.key_part == y.key_part;
+  };
+  for (std::size_t i = 0; i < now.size(); ++i)
+    if (!std::equal(now[i].columns.begin(), now[i].columns.end(),
+                    what_.tables[i].columns.begin(),
+                    what_.tables[i].columns.end(), same_column))
+      return fail(errc::source_unavailable,
+                  to.where() + ": table " + now[i].qualified()
+                    + " changed while its copy began",
+                  "It is tried again.");
   return {};
 }
 
