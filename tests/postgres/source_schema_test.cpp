@@ -179,3 +179,43 @@ TEST_CASE_FIXTURE(source_fixture, "Timeouts of a role do not end a copy") {
     read();
   CHECK(target.of("public.t").size() == 1);
 }
+
+TEST_CASE_FIXTURE(versions_fixture,
+                  "A column that comes while a copy begins is not missed") {
+  auto db = postgres::connection::open(server.conninfo(database),
+                                       postgres::connection::kind::plain);
+  REQUIRE(db.has_value());
+  REQUIRE(db->run("BEGIN"));
+  REQUIRE(db->run("ALTER TABLE public.t ADD COLUMN m int"));
+  REQUIRE(db->run("UPDATE public.t SET m = 7"));
+  // The slot waits for that transaction, after the columns were looked at.
+  auto ending = std::thread{[&] {
+    std::this_thread::sleep_for(500ms);
+    static_cast<void>(db->run("COMMIT"));
+  }};
+  auto resume = raised_to(target.closed, target.resolved);
+  options.copy_again = true;
+  auto result = attempt(resume);
+  ending.join();
+  REQUIRE_FALSE(result.has_value());
+  CHECK(result.error().code == errc::source_unavailable);
+  open(resume);
+  catch_up();
+  CHECK(target.of("public.t") == expected_rows("t", "id, n, m"));
+}
+
+TEST_CASE_FIXTURE(versions_fixture,
+                  "What a slot can't get past is not tried again for ever") {
+  sql("DROP PUBLICATION " + options.publication);
+  sql("INSERT INTO public.t VALUES (2, 'two')");
+  auto begun = std::chrono::steady_clock::now();
+  auto failure = error{};
+  while (!failure) {
+    REQUIRE(std::chrono::steady_clock::now() < begun + 20s);
+    if (auto batch = uut->read(1U << 20U); !batch)
+      failure = batch.error();
+  }
+  INFO(to_string(failure));
+  CHECK(failure.code == errc::source_unsupported);
+  CHECK(failure.remedy.find("copy_again") != std::string::npos);
+}

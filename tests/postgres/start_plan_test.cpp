@@ -68,6 +68,18 @@ TEST_CASE_FIXTURE(fixture, "A slot that was made for us is used") {
   CHECK(refused().code == errc::source_unsupported);
 }
 
+TEST_CASE_FIXTURE(fixture, "A slot of another directory or system is not"
+                           " taken for ours") {
+  SUBCASE("another name than before") {
+    noted->slot = "other";
+  }
+  SUBCASE("on another system, after a copy that was cut off") {
+    resume = row_cursor::end_of({997});
+    server.system = "8001";
+  }
+  CHECK(refused().detail.find("not of this directory") != std::string::npos);
+}
+
 TEST_CASE_FIXTURE(fixture, "A copy that was cut off begins again") {
   resume = row_cursor::end_of({997});
   auto result = plan();

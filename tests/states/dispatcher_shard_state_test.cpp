@@ -119,11 +119,11 @@ TEST_CASE_FIXTURE(shard_fixture,
   look_up();
   constexpr auto third = registration_id{1, 3};
   constexpr auto fourth = registration_id{1, 4};
-  keep(uut.on_register({next,
-                        {1},
-                        {{third, {5, 7}, feed, {7}, {20}},
-                         {fourth, {5, 8}, feed, {8}, {20}}}},
-                       now));
+  keep(uut.on_register(
+    {next,
+     {1},
+     {{third, {5, 7}, feed, {7}, {20}}, {fourth, {5, 8}, feed, {8}, {20}}}},
+    now));
   keep(uut.on_reset({next, {{fourth, {1}, {1}, {20}}}}));
   look_up();
   keep(uut.on_credit({next, {1}, {{feed, 1 << 24, 1 << 24}}}));

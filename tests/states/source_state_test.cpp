@@ -295,8 +295,8 @@ TEST_CASE("a retry comes up to a quarter later, each source at its own time") {
     options.jitter_seed = seed * 0x9E3779B97F4A7C15;
     auto bench = source_bench{options};
     bench.start();
-    bench.run(bench.uut.on_read({}, {errc::source_unavailable, "away"},
-                                bench.now));
+    bench.run(
+      bench.uut.on_read({}, {errc::source_unavailable, "away"}, bench.now));
     auto delay = bench.take<wake_source>().at(0).delay;
     CHECK(delay >= options.retry_min);
     CHECK(delay < options.retry_min * 5 / 4);

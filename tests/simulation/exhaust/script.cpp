@@ -130,11 +130,8 @@ event beat(std::uint64_t n, std::uint64_t of, std::uint64_t checkpoint) {
 event beat_all(std::uint64_t checkpoint) {
   return said(
     [=](const world& w) -> message {
-      return heartbeat{w.channel,
-                       {},
-                       w.acknowledged,
-                       {{world::feed, {checkpoint}, {}}},
-                       {}};
+      return heartbeat{
+        w.channel, {}, w.acknowledged, {{world::feed, {checkpoint}, {}}}, {}};
     },
     "heartbeat, all " + text(checkpoint));
 }

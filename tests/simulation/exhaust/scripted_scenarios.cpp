@@ -110,10 +110,9 @@ scenario little_credit() {
     enter(1, 1, 0).act(w);
     reset(1, 1, 0).act(w);
   };
-  result.chains = {
-    {grant(120), reset(1, 2, 0), grant(180), grant(400)},
-    {append(), append()},
-    {release()}};
+  result.chains = {{grant(120), reset(1, 2, 0), grant(180), grant(400)},
+                   {append(), append()},
+                   {release()}};
   result.holds = {rule::i7, rule::i8, rule::i18, rule::i23};
   result.reaches = {probe::starved, probe::credit_in_scan,
                     probe::scan_overtaken};
@@ -235,10 +234,9 @@ scenario hand_over() {
 } // namespace
 
 void add_scripted(std::vector<scenario>& to) {
-  for (auto make :
-       {two_resets, slow_look_up, false_heartbeats, registrations,
-        little_credit, old_watermark, idle_ddl, dropped_table, late_dispatcher,
-        new_channel, hand_over})
+  for (auto make : {two_resets, slow_look_up, false_heartbeats, registrations,
+                    little_credit, old_watermark, idle_ddl, dropped_table,
+                    late_dispatcher, new_channel, hand_over})
     to.push_back(make());
 }
 

@@ -27,9 +27,10 @@ collector_shard_options collector_options(const scenario& x) {
 } // namespace
 
 world::world(const scenario& script, tally& sum)
-  : script_{&script}, at_(script.chains.size()), store_{script.truth},
-    shard_{shard_options(script)}, collector_{collector_options(script)},
-    at_shard_{script.truth, sum},
+  : script_{&script},
+    at_(script.chains.size()), store_{script.truth}, shard_{shard_options(
+                                                       script)},
+    collector_{collector_options(script)}, at_shard_{script.truth, sum},
     at_collector_{script.truth, script.credit_bytes, sum} {
   auto known = std::vector<ddl_event>{};
   for (const auto& [table, versions] : script.truth.tables()) {

@@ -50,8 +50,7 @@ struct partition {
   std::optional<floor_report> reported;      ///< Arrives at the store.
   std::set<registration_id> looking_up; ///< RESET came, the answer did not.
 
-  void make(partition_id number, const schedule_options& how,
-            choices& choose);
+  void make(partition_id number, const schedule_options& how, choices& choose);
   /// Opens the log unless it is open. @returns Whether it is.
   [[nodiscard]] bool open();
   /// The process ends, or the power is cut. @pre Nobody uses the log.

@@ -114,8 +114,7 @@ void target::check_rows(const sink_rows& x, content& into) {
     checks_.check(rule::ss11, known && row.schema() == version, [&] {
       return fmt::format("{}: table {}: row {} of version {} came with {}",
                          feed_.name, table, to_string(row.cursor()),
-                         version.value,
-                         x.schema ? x.schema->version.value : 0);
+                         version.value, x.schema ? x.schema->version.value : 0);
     });
     ++count;
   }

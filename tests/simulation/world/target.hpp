@@ -23,8 +23,9 @@ public:
   };
 
   target(feed_record feed, const history& truth, rules& checks)
-    : feed_{std::move(feed)}, truth_{truth}, checks_{checks},
-      writer_{feed_.id.value * 1'000'000} {
+    : feed_{std::move(feed)}, truth_{truth}, checks_{checks}, writer_{
+                                                                feed_.id.value
+                                                                * 1'000'000} {
     for (std::uint64_t table = 1; table < wants_.size(); ++table)
       wants_[table] = feed_.rules.matches("t" + std::to_string(table));
   }

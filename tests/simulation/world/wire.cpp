@@ -48,8 +48,7 @@ bool wire::enter(const channel_mark& mark, std::uint64_t rows) {
 }
 
 // The last grants may not have arrived: less would be wrong then, too.
-void wire::check_sent(const std::vector<feed_total>& sent,
-                      std::uint64_t rows) {
+void wire::check_sent(const std::vector<feed_total>& sent, std::uint64_t rows) {
   for (const auto& x : sent) {
     const auto& of = accounts_[x.feed];
     auto before = of.sent;
@@ -79,8 +78,7 @@ void wire::on_down(const handshake& x) {
     return fmt::format("handshake of epoch {} in epoch {}",
                        x.stream_epoch.value, of.now.value);
   });
-  checks_.check(rule::i25,
-                x.stream_epoch && (of.registration || missed_),
+  checks_.check(rule::i25, x.stream_epoch && (of.registration || missed_),
                 [] { return "handshake before READY and RESET"; });
   if (!of.registration) {
     streams_.erase(x.stream);
@@ -95,8 +93,14 @@ void wire::on_down(const handshake& x) {
                                        x.lower_bound.value, life.reset_ts.value,
                                        most.value);
                   });
-  of = {of.registration, x.stream_epoch, x.lower_bound, {1},
-        x.lower_bound,   false,          {},            {},
+  of = {of.registration,
+        x.stream_epoch,
+        x.lower_bound,
+        {1},
+        x.lower_bound,
+        false,
+        {},
+        {},
         {}};
   of.cut = row_cursor::end_of(x.lower_bound);
 }
@@ -166,9 +170,8 @@ void wire::on_down(const watermark& x) {
 wire::stream* wire::current(slot of, epoch in, const char* what) {
   auto found = streams_.find(of);
   auto begun = found != streams_.end() && found->second.now;
-  checks_.check(rule::i25, begun || missed_, [&] {
-    return fmt::format("{} before a handshake", what);
-  });
+  checks_.check(rule::i25, begun || missed_,
+                [&] { return fmt::format("{} before a handshake", what); });
   if (!begun || found->second.now != in)
     return nullptr;
   return &found->second;

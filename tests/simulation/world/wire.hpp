@@ -22,8 +22,7 @@ namespace sluice::simulation {
 /// has it, with no help from the states that carry it out.
 class wire {
 public:
-  wire(const history& truth, rules& checks)
-    : truth_{truth}, checks_{checks} {
+  wire(const history& truth, rules& checks) : truth_{truth}, checks_{checks} {
     // nop
   }
 
@@ -79,7 +78,7 @@ private:
     row_cursor highest;
     std::map<std::uint64_t, std::size_t> next; ///< Row, by table.
   };
-  struct account { // of a feed, on the channel
+  struct account {             // of a feed, on the channel
     std::uint64_t granted = 0; ///< Most that was.
     std::uint64_t limit = std::numeric_limits<std::uint64_t>::max(); ///< Least.
     std::uint64_t sent = 0;

@@ -139,8 +139,7 @@ struct world::at_schemas {
 world::world(const schedule_options& how, choices choose, observer watch)
   : how_{how}, choose_{std::move(choose)}, watch_{std::move(watch)},
     truth_{how}, checks_{how.violation}, system_{config()},
-    jobs_{jobs_of(system_)},
-    order_{how.order, how.seed, how.steps},
+    jobs_{jobs_of(system_)}, order_{how.order, how.seed, how.steps},
     schemas_{std::make_shared<table_history>(table_history::in_memory())},
     partitions_(how.partitions) {
   auto each = feed_rules{{"*"}, {}, feed_order::table};
@@ -150,8 +149,7 @@ world::world(const schedule_options& how, choices choose, observer watch)
   records_ = {
     {{1}, "by table", each}, {{2}, "second", second}, {{3}, "goes", each}};
   for (const auto& feed : records_)
-    targets_.push_back(
-      std::make_unique<target>(feed, truth_, checks_));
+    targets_.push_back(std::make_unique<target>(feed, truth_, checks_));
   if (how.keeps_all)
     records_.push_back({{4}, "keeps all", each});
   subscribed_ = {0, 1};

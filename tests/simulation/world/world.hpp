@@ -158,8 +158,8 @@ private:
   std::uint64_t stores_ = 0;
   std::uint64_t writers_ = 0;
   std::uint64_t nodes_ = 0;
-  std::shared_ptr<std::uint64_t> source_fails_
-    = std::make_shared<std::uint64_t>(0);
+  std::shared_ptr<std::uint64_t> source_fails_ =
+    std::make_shared<std::uint64_t>(0);
 
   service_actors actors_; // its partitions are in `partitions_`
   const collector_shard_state* collecting_ = nullptr; // its state stays there

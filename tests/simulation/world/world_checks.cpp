@@ -147,8 +147,8 @@ void world::check_stream(std::size_t feed, std::uint64_t table,
   if (before && checks_.plants(planted::checkpoint_goes_back))
     checkpoint = before.previous();
   checks_.check(rule::i1, checkpoint >= before, [&] {
-    return fmt::format("{}: checkpoint went from {} to {}",
-                       records_[feed].name, before.value, checkpoint.value);
+    return fmt::format("{}: checkpoint went from {} to {}", records_[feed].name,
+                       before.value, checkpoint.value);
   });
   if (checkpoint == before)
     return;
@@ -217,12 +217,11 @@ void world::check_store(partition& p) {
     if (gone > 0)
       checks_.probe("rows may be released");
     for (const auto& target : targets_)
-      checks_.check(rule::es18, !target->wants(t) || target->rows(t) >= gone,
-                    [&] {
-                      return fmt::format(
-                        "table {}: {} rows may go, {} has only {}", t, gone,
-                        target->feed().name, target->rows(t));
-                    });
+      checks_.check(
+        rule::es18, !target->wants(t) || target->rows(t) >= gone, [&] {
+          return fmt::format("table {}: {} rows may go, {} has only {}", t,
+                             gone, target->feed().name, target->rows(t));
+        });
     checks_.check(rule::es18, !how_.keeps_all || gone == 0, [&] {
       return fmt::format("table {}: {} rows may go, one feed keeps all", t,
                          gone);
