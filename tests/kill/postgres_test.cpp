@@ -1,6 +1,7 @@
 // PostgreSQL goes on while whoever replicates it is killed, and now and then
 // goes down itself. Triggers on both sides note each change of each row: the
-// notes must be equal.
+// notes must be equal. A table that comes meanwhile is let in, however often
+// its copy is cut off.
 
 #include <atomic>
 
@@ -29,6 +30,10 @@ constexpr auto tables =
   "  END IF; RETURN NULL; END $$;"
   "CREATE TRIGGER noted AFTER INSERT OR UPDATE OR DELETE ON kept"
   "  FOR EACH ROW EXECUTE FUNCTION note();";
+
+constexpr auto late_table =
+  "CREATE TABLE late (id int PRIMARY KEY, n int); INSERT INTO late"
+  " SELECT i, 0 FROM generate_series(1, 20000) i;";
 
 constexpr auto replica_triggers =
   "CREATE TABLE witness (n INTEGER PRIMARY KEY, key, op);"
@@ -83,6 +88,13 @@ private:
                               " WHERE id = {});",
                               id, id + 1000);
     }
+    auto late = 1 + random() % 20'000;
+    result += fmt::format("DO $$ BEGIN"
+                          " IF to_regclass('public.late') IS NOT NULL THEN"
+                          " UPDATE public.late SET n = n + 1 WHERE id ="
+                          " {}; DELETE FROM public.late WHERE id = {}; END IF;"
+                          " END $$;",
+                          late, late / 2);
     // Some roll back, and some meet and fail: that is an end, too.
     return result + (random() % 10 == 0 ? "ROLLBACK" : "COMMIT");
   }
@@ -133,7 +145,7 @@ TEST_CASE("SIGKILLs and a server that crashes: each change is applied once") {
   server.run(database, tables);
   uut.source = server.conninfo(database);
   uut.settings = {"--segment-bytes", "65536"};
-  uut.tables = "public.kept";
+  uut.tables = "public.kept,public.lat?";
   uut.finish();
   look_into(uut.replica).exec(replica_triggers);
   auto kills = wanted("SLUICE_PG_KILLS", 10);
@@ -143,6 +155,8 @@ TEST_CASE("SIGKILLs and a server that crashes: each change is applied once") {
     auto writers = traffic{uut.source, uut.seed};
     for (auto i = 0; i < kills; ++i) {
       uut.start();
+      if (i == kills / 3)
+        server.run(database, late_table);
       std::this_thread::sleep_for(uut.between(20, 700));
       if (i * crashes / kills != (i + 1) * crashes / kills) {
         server.crash();
@@ -165,6 +179,12 @@ TEST_CASE("SIGKILLs and a server that crashes: each change is applied once") {
     if (applied[x.first] != x.second && ++wrong <= 5)
       FAIL_CHECK(x.first, ": made ", x.second, ", applied ", applied[x.first]);
   CHECK(applied.size() == made.size());
+  constexpr auto sums = "SELECT count(*) || ' ' || sum(id) || ' ' || sum(n * id"
+                        ") FROM ";
+  auto db = look_into(uut.replica);
+  auto late = statement{db.get(), sums + std::string{"\"public.late\""}};
+  REQUIRE(late.step());
+  CHECK(late.bytes(0) == server.ask(database, sums + std::string{"late"}));
   MESSAGE("seed ", uut.seed, ": ", kills, " kills, ", crashes, " crashes, ",
           changes, " changes of ", made.size(), " keys, ",
           (clock::now() - began) / 1ms, " ms");

@@ -104,6 +104,7 @@ struct source_fixture {
   memory_journal journal;
   mirror target;
   std::unique_ptr<source_connector> uut;
+  bool more = true; // said the last read
 
   explicit source_fixture(throwaway_postgres& on = throwaway_postgres::shared())
     : server{on} {
@@ -142,7 +143,8 @@ struct source_fixture {
     INFO((batch ? std::string{} : to_string(batch.error())));
     REQUIRE(batch.has_value());
     target.take(*batch);
-    if (!batch->more)
+    more = batch->more;
+    if (!more)
       std::this_thread::sleep_for(2ms);
   }
   /// Up to where the server is now.

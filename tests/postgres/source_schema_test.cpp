@@ -92,44 +92,12 @@ TEST_CASE_FIXTURE(versions_fixture,
   }
 }
 
-TEST_CASE_FIXTURE(versions_fixture,
-                  "A table that comes later is left out until it is copied") {
-  sql("CREATE TABLE public.u (id int PRIMARY KEY, n text);"
-      "INSERT INTO public.u VALUES (1, 'one')");
-  open(raised_to(target.closed, target.resolved));
-  CHECK(uut->describe().find("public.u: came after the copy")
-        != std::string::npos);
-  catch_up();
-  CHECK(target.of("public.u").empty());
-  options.copy_again = true;
-  open(raised_to(target.closed, target.resolved));
-  catch_up();
-  CHECK(target.of("public.u") == expected_rows("u", "id, n"));
-}
-
 TEST_CASE_FIXTURE(versions_fixture, "A copy begins the version that it has") {
   sql("ALTER TABLE public.t ADD COLUMN more int DEFAULT 7");
   options.copy_again = true;
   open(raised_to(target.closed, target.resolved));
   catch_up();
   CHECK(target.of("public.t") == expected_rows("t", "id, n, more"));
-}
-
-TEST_CASE_FIXTURE(versions_fixture,
-                  "A table that was left out of one start has a gap") {
-  sql("CREATE TABLE public.u (id int PRIMARY KEY, n text)");
-  options.copy_again = true;
-  open(raised_to(target.closed, target.resolved));
-  catch_up();
-  options.copy_again = false;
-  options.tables = {{"public.t"}, {}};
-  open(raised_to(target.closed, target.resolved));
-  sql("INSERT INTO public.u VALUES (1, 'missed')");
-  catch_up();
-  options.tables = {{"public.*"}, {}};
-  open(raised_to(target.closed, target.resolved));
-  CHECK(uut->describe().find("public.u: came after the copy")
-        != std::string::npos);
 }
 
 TEST_CASE_FIXTURE(versions_fixture,
@@ -171,13 +139,15 @@ TEST_CASE_FIXTURE(source_fixture, "A key column with another name stops a"
 
 TEST_CASE_FIXTURE(source_fixture, "Timeouts of a role do not end a copy") {
   sql("CREATE TABLE public.t (id int PRIMARY KEY, n text);"
-      "INSERT INTO public.t VALUES (1, 'one')");
-  sql("ALTER DATABASE " + database + " SET statement_timeout = '1ms'");
-  sql("SET statement_timeout = 0; SELECT 1");
+      "INSERT INTO public.t SELECT i, repeat('x', 100)"
+      " FROM generate_series(1, 100000) i");
+  sql("ALTER DATABASE " + database + " SET statement_timeout = '100ms'");
+  options.queue_bytes = 64U << 10U; // the rest waits in the server
   open();
+  std::this_thread::sleep_for(200ms);
   while (target.resolved == timestamp{})
     read();
-  CHECK(target.of("public.t").size() == 1);
+  CHECK(target.of("public.t").size() == 100'000);
 }
 
 TEST_CASE_FIXTURE(versions_fixture,

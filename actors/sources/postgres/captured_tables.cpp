@@ -1,93 +1,17 @@
 #include "actors/sources/postgres/captured_tables.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "actors/sources/postgres/pg_value.hpp"
+#include "actors/sources/postgres/table_notes.hpp"
 
 namespace sluice::postgres {
 
 namespace {
 
-// -- notes: a line per version or column, its fields behind tabs --------------
-
-std::string escaped(std::string_view text) {
-  auto result = std::string{};
-  for (auto c : text) {
-    if (c == '\\')
-      result += "\\\\";
-    else if (c == '\n')
-      result += "\\n";
-    else if (c == '\t')
-      result += "\\t";
-    else
-      result += c;
-  }
-  return result;
-}
-
-std::string unescaped(std::string_view text) {
-  auto result = std::string{};
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '\\' || i + 1 == text.size()) {
-      result += text[i];
-      continue;
-    }
-    auto c = text[++i];
-    result += c == 'n' ? '\n' : c == 't' ? '\t' : c;
-  }
-  return result;
-}
-
-std::string_view cut(std::string_view& from, char at) {
-  auto end = std::min(from.find(at), from.size());
-  auto result = from.substr(0, end);
-  from.remove_prefix(std::min(end + 1, from.size()));
-  return result;
-}
-
-template <class Number>
-Number number_of(std::string_view text) {
-  auto result = Number{};
-  std::from_chars(text.data(), text.data() + text.size(), result);
-  return result;
-}
-
 std::string key_of(const std::string& table) {
   return "postgres:table:" + table;
-}
-
-std::string written(const captured_tables::table& of) {
-  auto result = "relation\t" + std::to_string(of.relation) + '\n';
-  for (const auto& x : of.versions) {
-    result += "version\t" + std::to_string(x.number.value) + '\t'
-              + std::to_string(x.valid_from.value) + '\n';
-    for (const auto& c : x.columns)
-      result += "column\t" + escaped(c.name) + '\t' + escaped(c.type) + '\t'
-                + std::to_string(c.key_part) + '\n';
-  }
-  return result;
-}
-
-void parse(std::string_view text, captured_tables::table& into) {
-  auto& versions = into.versions;
-  versions.clear();
-  while (!text.empty()) {
-    auto line = cut(text, '\n');
-    auto kind = cut(line, '\t');
-    auto first = cut(line, '\t');
-    auto second = cut(line, '\t');
-    if (kind == "relation")
-      into.relation = number_of<oid>(first);
-    else if (kind == "version")
-      versions.push_back({{number_of<std::uint64_t>(first)},
-                          {number_of<std::uint64_t>(second)},
-                          {}});
-    else if (kind == "column" && !versions.empty())
-      versions.back().columns.push_back(
-        {unescaped(first), unescaped(second), number_of<std::uint16_t>(line)});
-  }
 }
 
 tl::unexpected<error> made_anew(const std::string& table) {
@@ -151,12 +75,12 @@ status captured_tables::load(table& x) {
   if (!note)
     return tl::unexpected{std::move(note.error())};
   if (*note)
-    parse(**note, x);
+    parse_table(**note, x);
   return {};
 }
 
 status captured_tables::store(const table& x) {
-  return journal_.set_note(key_of(x.name), written(x));
+  return journal_.set_note(key_of(x.name), to_note(x));
 }
 
 status captured_tables::add(const captured_table& x, timestamp from) {
@@ -169,7 +93,7 @@ status captured_tables::add(const captured_table& x, timestamp from) {
   for (const auto& c : x.columns)
     columns.push_back({c.name, type_of(c.type, c.modifier), c.key_part});
   if (entry.versions.empty())
-    entry.versions.push_back({{1}, {}, std::move(columns)});
+    entry.versions.push_back({{1}, from, std::move(columns)});
   else if (entry.versions.back().columns != columns)
     entry.versions.push_back(
       {entry.versions.back().number.next(), from, std::move(columns)});
@@ -216,8 +140,10 @@ status captured_tables::on_relation(const relation_message& x,
   auto& now = relations_[x.id];
   now = {};
   auto found = tables_.find(x.schema + "." + x.name);
-  if (found == tables_.end())
+  if (found == tables_.end()) {
+    now.unclaimed = x;
     return {};
+  }
   auto& of = found->second;
   if (of.relation != x.id)
     return made_anew(of.name);
@@ -254,6 +180,20 @@ status captured_tables::on_relation(const relation_message& x,
   for (const auto& c : x.columns)
     now.types.push_back(c.type);
   return {};
+}
+
+void captured_tables::adopt(captured_tables late) {
+  for (const auto& [name, of] : late.tables_)
+    if (auto found = relations_.find(of.relation);
+        found != relations_.end() && found->second.unclaimed)
+      found->second.adopted = true;
+  tables_.merge(late.tables_);
+}
+
+status captured_tables::claim(oid id, timestamp commit_ts,
+                              std::vector<ddl_event>& declared) {
+  auto said = std::move(*relations_[id].unclaimed);
+  return on_relation(said, commit_ts, declared);
 }
 
 const captured_tables::relation* captured_tables::find(oid id) const {

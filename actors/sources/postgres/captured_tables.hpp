@@ -1,14 +1,19 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "actors/sources/postgres/pg_setup.hpp"
 #include "actors/sources/source_connector.hpp"
 
 namespace sluice::postgres {
+
+/// Of types that are not built in.
+using type_names = std::unordered_map<oid, std::string>;
 
 /// The versions of all captured tables, as our log has them. PostgreSQL says
 /// only how a relation is when its next row comes, so they are noted in the
@@ -32,14 +37,17 @@ public:
     schema_version version;
     std::vector<bool> key_columns;
     std::vector<oid> types;
+    /// What its message said while the table was not captured.
+    std::optional<relation_message> unclaimed;
+    bool adopted = false; ///< `claim` it: it is captured by now.
   };
 
-  explicit captured_tables(source_journal& journal) : journal_{journal} {
+  /// @param types `type_message` and the catalog give the same names.
+  captured_tables(source_journal& journal, type_names types)
+    : journal_{journal}, types_{std::move(types)} {
     // nop
   }
 
-  /// Names of types that are not built in; `type_message` and the catalog
-  /// give the same.
   void set_type(oid type, std::string name) { types_[type] = std::move(name); }
   /// Its rows are copied now.
   /// @param from Rows of the copy have commit_ts > this.
@@ -54,6 +62,13 @@ public:
   [[nodiscard]] status on_relation(const relation_message& x,
                                    timestamp commit_ts,
                                    std::vector<ddl_event>& declared);
+  /// The tables of `late` are captured from here on, too.
+  void adopt(captured_tables late);
+  /// Before the first row, at `commit_ts`, of a relation that was adopted.
+  /// @pre It has `adopted`.
+  /// @error As `on_relation`.
+  [[nodiscard]] status claim(oid id, timestamp commit_ts,
+                             std::vector<ddl_event>& declared);
   /// Null before its message.
   [[nodiscard]] const relation* find(oid id) const;
   /// Of all tables and versions.
@@ -68,7 +83,7 @@ private:
   [[nodiscard]] status store(const table& x);
 
   source_journal& journal_;
-  std::unordered_map<oid, std::string> types_;
+  type_names types_;
   std::map<std::string, table> tables_; // by name; addresses stay
   std::unordered_map<oid, relation> relations_;
 };

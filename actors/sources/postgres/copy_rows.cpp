@@ -7,9 +7,8 @@
 namespace sluice::postgres {
 
 copy_rows::copy_rows(std::unique_ptr<table_copies> from,
-                     const captured_tables& tables, timestamp commit_ts,
-                     generation number)
-  : from_{std::move(from)}, at_{commit_ts, {number.value}, 0} {
+                     const captured_tables& tables)
+  : from_{std::move(from)} {
   for (const auto& x : from_->tables()) {
     auto entry = table{};
     entry.of = tables.named(x.qualified());
@@ -31,11 +30,7 @@ expected<bool> copy_rows::fill(row_block_builder& into, std::size_t bytes_max) {
     if (auto added = add_piece(**piece, into); !added)
       return tl::unexpected{std::move(added.error())};
   }
-  if (!from_->done())
-    return false;
-  if (!into.empty())
-    into.end();
-  return true;
+  return from_->done();
 }
 
 status copy_rows::add_piece(const copied_piece& x, row_block_builder& into) {

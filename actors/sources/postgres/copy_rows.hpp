@@ -10,15 +10,16 @@
 
 namespace sluice::postgres {
 
-/// Makes rows of what table_copies reads: one open transaction at one
-/// commit_ts, of all tables, in which a table begins with snapshot_begin.
+/// Makes rows of what table_copies reads; a table begins with snapshot_begin.
 class copy_rows {
 public:
-  /// @param number Of this copy: rows of one that was cut off are not of it.
-  copy_rows(std::unique_ptr<table_copies> from, const captured_tables& tables,
-            timestamp commit_ts, generation number);
+  copy_rows(std::unique_ptr<table_copies> from, const captured_tables& tables);
 
-  /// Adds what is there, about `bytes_max`.
+  /// Of which transaction the rows are that come next.
+  void stand_at(timestamp commit_ts, timestamp start_ts) {
+    at_ = {commit_ts, start_ts, 0};
+  }
+  /// Adds what is there, about `bytes_max`, and no end of the transaction.
   /// @returns Whether everything is copied.
   /// @error source_unavailable, malformed
   [[nodiscard]] expected<bool> fill(row_block_builder& into,

@@ -182,7 +182,7 @@ expected<connection> connection::open(const std::string& conninfo, kind how,
   result.where_ = where_of(handle);
   if (PQstatus(handle) != CONNECTION_OK)
     return tl::unexpected<error>{connect_error(handle, result.where_)};
-  for (const auto* sql : {fixed_style, no_timeouts})
+  for (const auto* sql : {no_timeouts, fixed_style})
     if (auto done = result.run(sql); !done)
       return pass_on(done);
   return result;

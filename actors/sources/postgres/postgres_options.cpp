@@ -50,6 +50,10 @@ status postgres_source_options::validate() const {
     return fail(errc::invalid_option,
                 "postgres source: patience is not above 0",
                 "Set it to some seconds.");
+  if (look_interval <= std::chrono::milliseconds::zero())
+    return fail(errc::invalid_option,
+                "postgres source: look_interval is not above 0",
+                "Set it to some seconds.");
   if (queue_bytes == 0)
     return fail(errc::invalid_option, "postgres source: queue_bytes is 0",
                 "Set it to the size of some rows or more.");

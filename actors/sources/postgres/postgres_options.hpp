@@ -41,6 +41,8 @@ struct postgres_source_options {
   /// How long to wait for a slot that another connection holds, for old
   /// transactions when a slot is made, and for a connection.
   std::chrono::milliseconds patience{10'000};
+  /// How often to look for tables that came later and match.
+  std::chrono::milliseconds look_interval{10'000};
   /// Bytes of rows that wait for SOURCE; when full, nothing more is read from
   /// the server, which is answered all the same.
   std::size_t queue_bytes = 16U << 20U;

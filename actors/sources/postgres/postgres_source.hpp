@@ -19,7 +19,7 @@ namespace sluice {
 ///
 /// Not captured: tables without a primary key or a replica identity index,
 /// unlogged and temporary ones, generated columns, sequences. A table that
-/// comes later is captured from the next copy on.
+/// comes later is copied while the rest streams, and is behind it until then.
 class postgres_source final : public source_connector {
 public:
   explicit postgres_source(postgres_source_options options);

@@ -43,7 +43,7 @@ row_assembly::row_assembly(captured_tables& tables, row_cursor resume,
 status row_assembly::take(const frame_queue::frame& x) {
   if (x.payload.empty()) {
     if (!open_)
-      resolved_ = std::max(resolved_, resolved_at(base_, x.at));
+      pass(x.at);
     return {};
   }
   if (is_change(x.payload))
@@ -61,6 +61,12 @@ status row_assembly::take_change(const frame_queue::frame& x) {
   auto [from, end] = relations_at(x.payload);
   for (auto at = from; at + 4 <= end; at += 4, ++changes_) {
     const auto* of = tables_.find(number_at(x.payload, at));
+    if (of != nullptr && of->adopted) {
+      auto claimed = tables_.claim(number_at(x.payload, at), at_.commit_ts,
+                                   schemas_);
+      if (!claimed)
+        return claimed;
+    }
     wanted = wanted || (of != nullptr && of->of != nullptr);
   }
   auto last = row_cursor{at_.commit_ts, at_.start_ts, changes_};
@@ -94,10 +100,19 @@ block_ptr row_assembly::take_rows() {
 
 // -- transactions -------------------------------------------------------------
 
+void row_assembly::pass(lsn place) {
+  place_ = std::max(place_, place);
+  resolve(resolved_at(base_, place));
+}
+
 status row_assembly::on(const begin_message& x, lsn at) {
   open_ = true;
   has_rows_ = false;
   at_ = {{base_ + x.final_lsn}, {base_ + at}, 0};
+  if (restamped_) {
+    ++restamped_->start_ts.value;
+    at_ = *restamped_;
+  }
   changes_ = 0;
   held_.clear();
   committed_us_ = static_cast<std::uint64_t>(
@@ -109,7 +124,8 @@ status row_assembly::on(const commit_message& x, lsn) {
   if (has_rows_)
     rows_.end();
   open_ = has_rows_ = false;
-  resolved_ = std::max(resolved_, timestamp{base_ + x.commit_lsn});
+  resolve({base_ + x.commit_lsn});
+  pass(x.end_lsn);
   return {};
 }
 

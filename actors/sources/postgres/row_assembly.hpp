@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,11 +11,16 @@
 
 namespace sluice::postgres {
 
-/// What is resolved when no commit record begins below `end`. A schema of the
-/// next commit is valid from right before it, and that place must not be
-/// resolved yet.
-[[nodiscard]] inline timestamp resolved_at(std::uint64_t base, lsn end) {
-  return {end > 2 ? base + end - 2 : 0};
+/// No commit record begins below `place`: rows that are not of the stream stand
+/// here. Not higher: a schema of the commit at `place` is valid from right
+/// before it.
+[[nodiscard]] inline timestamp stand_at(std::uint64_t base, lsn place) {
+  return {base + place - std::min<lsn>(place, 2)};
+}
+/// And so much is resolved then: a schema of rows that stand there is valid
+/// from right before them, and that must not be resolved yet.
+[[nodiscard]] inline timestamp resolved_at(std::uint64_t base, lsn place) {
+  return {base + place - std::min<lsn>(place, 4)};
 }
 
 /// Makes rows of what a slot says. No connection and no clock: the same frames
@@ -40,6 +47,20 @@ public:
   [[nodiscard]] block_ptr take_rows();
   /// No row <= it follows.
   [[nodiscard]] timestamp resolved() const noexcept { return resolved_; }
+  /// A transaction began and its end did not come.
+  [[nodiscard]] bool open() const noexcept { return open_; }
+  /// Every transaction that commits below it came; 0: not known yet.
+  [[nodiscard]] lsn place() const noexcept { return place_; }
+
+  // -- tables that come later -------------------------------------------------
+
+  /// The transactions that come stand at `commit_ts` instead of where they
+  /// committed: the first behind start_ts `after`, and one by one from there.
+  void restamp(timestamp commit_ts, std::uint64_t after) {
+    restamped_ = {commit_ts, {after}, 0};
+  }
+  /// Rows that are not of this stream stand at `ts`, and no more will.
+  void resolve(timestamp ts) { resolved_ = std::max(resolved_, ts); }
 
 private:
   status on(const begin_message& x, lsn at);
@@ -58,6 +79,7 @@ private:
   using values = std::vector<value_view>;
 
   status take_change(const frame_queue::frame& x);
+  void pass(lsn place);
   status release();
   /// The table of the change that comes; null if it is left out.
   const captured_tables::relation* next_change(oid of);
@@ -74,6 +96,8 @@ private:
   row_block_builder rows_;
   std::vector<ddl_event> schemas_;
   timestamp resolved_;
+  lsn place_ = 0;
+  std::optional<row_cursor> restamped_;
 
   // The transaction that is open.
   bool open_ = false;

@@ -43,23 +43,6 @@ expected<server_state> ask_server(connection& to, const std::string& slot,
   return result;
 }
 
-expected<std::set<std::string>>
-published_tables(connection& plain, const std::string& publication) {
-  auto rows = plain.run(
-    "SELECT t.schemaname || '.' || t.tablename"
-    " FROM pg_catalog.pg_publication_tables t"
-    " JOIN pg_catalog.pg_publication p ON p.pubname = t.pubname"
-    " WHERE p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate"
-    " AND t.pubname = "
-    + quoted_text(publication));
-  if (!rows)
-    return tl::unexpected{std::move(rows.error())};
-  auto result = std::set<std::string>{};
-  for (int i = 0; i < rows->rows(); ++i)
-    result.emplace(rows->text(i, 0));
-  return result;
-}
-
 std::string temporary_slot_name() {
   // Two at the same nanosecond of a process are not worth a lock.
   return "sluice_" + std::to_string(getpid()) + "_"

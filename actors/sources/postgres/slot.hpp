@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <memory>
-#include <set>
 #include <string>
 
 #include "actors/sources/postgres/pg_connection.hpp"
@@ -16,10 +15,6 @@ namespace sluice::postgres {
 [[nodiscard]] expected<server_state> ask_server(connection& to,
                                                 const std::string& slot,
                                                 const std::string& publication);
-
-/// Qualified names of the tables of which a publication has all changes.
-[[nodiscard]] expected<std::set<std::string>>
-published_tables(connection& plain, const std::string& publication);
 
 struct exported_snapshot {
   lsn consistent = 0; ///< Transactions that commit before are in it.

@@ -1,0 +1,47 @@
+#include "actors/sources/postgres/catalog.hpp"
+
+#include <utility>
+
+namespace sluice::postgres {
+
+namespace {
+
+// Of pg_type: below it all types are built in.
+constexpr auto first_user_oid = 16'384;
+
+} // namespace
+
+expected<type_names> user_types(connection& plain) {
+  auto types = plain.run(
+    "SELECT t.oid, n.nspname, t.typname FROM pg_catalog.pg_type t"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace"
+    " WHERE t.oid >= "
+    + std::to_string(first_user_oid));
+  if (!types)
+    return tl::unexpected{std::move(types.error())};
+  auto result = type_names{};
+  for (int i = 0; i < types->rows(); ++i)
+    result.emplace(static_cast<oid>(std::stoul(std::string{types->text(i, 0)})),
+                   std::string{types->text(i, 1)} + "."
+                     + std::string{types->text(i, 2)});
+  return result;
+}
+
+expected<std::set<std::string>>
+published_tables(connection& plain, const std::string& publication) {
+  auto rows = plain.run(
+    "SELECT t.schemaname || '.' || t.tablename"
+    " FROM pg_catalog.pg_publication_tables t"
+    " JOIN pg_catalog.pg_publication p ON p.pubname = t.pubname"
+    " WHERE p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate"
+    " AND t.pubname = "
+    + quoted_text(publication));
+  if (!rows)
+    return tl::unexpected{std::move(rows.error())};
+  auto result = std::set<std::string>{};
+  for (int i = 0; i < rows->rows(); ++i)
+    result.emplace(rows->text(i, 0));
+  return result;
+}
+
+} // namespace sluice::postgres

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "actors/sources/postgres/captured_tables.hpp"
+#include "actors/sources/postgres/pg_connection.hpp"
+
+/// Questions about what a database has.
+namespace sluice::postgres {
+
+/// The names of all types that are not built in.
+[[nodiscard]] expected<type_names> user_types(connection& plain);
+
+/// Qualified names of the tables of which a publication has all changes.
+[[nodiscard]] expected<std::set<std::string>>
+published_tables(connection& plain, const std::string& publication);
+
+} // namespace sluice::postgres

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "actors/sources/postgres/captured_tables.hpp"
+#include "actors/sources/postgres/pg_connection.hpp"
+#include "actors/sources/postgres/replication_stream.hpp"
+#include "actors/sources/postgres/table_copies.hpp"
+
+namespace sluice::postgres {
+
+/// Tables that came later, and all that it takes to let them in. Without copies
+/// and stream they are not copied, and go on at once.
+struct prepared_join {
+  std::string where; ///< For messages.
+  std::vector<captured_table> tables;
+  type_names types;
+  lsn consistent = 0; ///< The copies have what commits before.
+  std::unique_ptr<table_copies> copies;
+  std::unique_ptr<replication_stream> stream; ///< What commits after.
+};
+
+/// Between the thread that looks for tables and SOURCE.
+class join_queue {
+public:
+  /// @param known Names of the tables that are captured.
+  explicit join_queue(std::set<std::string> known) : known_{std::move(known)} {
+    // nop
+  }
+
+  // -- the thread that looks --------------------------------------------------
+
+  /// Waits for `time` and for the join before, and at most until `stop`.
+  /// @returns Whether to go on.
+  [[nodiscard]] bool wait(std::chrono::milliseconds time) {
+    auto lock = std::unique_lock{mutex_};
+    changed_.wait_for(lock, time, [this] { return stopping_; });
+    changed_.wait(lock, [this] { return stopping_ || !busy_; });
+    return !stopping_;
+  }
+  [[nodiscard]] bool knows(const std::string& table) const {
+    auto lock = std::lock_guard{mutex_};
+    return known_.contains(table);
+  }
+  /// `stop` cancels what runs on it; null: on nothing.
+  /// @returns What was in use before.
+  const connection* use(const connection* x) {
+    auto lock = std::lock_guard{mutex_};
+    return std::exchange(in_use_, x);
+  }
+  void put(prepared_join x) {
+    auto lock = std::lock_guard{mutex_};
+    busy_ = true;
+    prepared_ = std::move(x);
+  }
+  /// It has looked. @param failure Why what it found has to wait, if it has to.
+  void looked(error failure) {
+    auto lock = std::lock_guard{mutex_};
+    looked_ = true;
+    failure_ = std::move(failure);
+  }
+
+  // -- SOURCE -----------------------------------------------------------------
+
+  [[nodiscard]] std::optional<prepared_join> take() {
+    auto lock = std::lock_guard{mutex_};
+    return std::exchange(prepared_, std::nullopt);
+  }
+  /// What was taken came to its end. @param joined Tables that are captured.
+  void end(const std::set<std::string>& joined, error failure = {}) {
+    auto lock = std::lock_guard{mutex_};
+    known_.insert(joined.begin(), joined.end());
+    busy_ = false;
+    if (failure)
+      failure_ = std::move(failure);
+    changed_.notify_all();
+  }
+  /// Nothing is known to wait for: it has looked, and what it found is done.
+  [[nodiscard]] bool idle() const {
+    auto lock = std::lock_guard{mutex_};
+    return looked_ && !busy_;
+  }
+  [[nodiscard]] error failure() const {
+    auto lock = std::lock_guard{mutex_};
+    return failure_;
+  }
+  void stop() {
+    auto lock = std::lock_guard{mutex_};
+    stopping_ = true;
+    if (in_use_ != nullptr)
+      in_use_->cancel();
+    changed_.notify_all();
+  }
+
+private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::set<std::string> known_;
+  const connection* in_use_ = nullptr;
+  std::optional<prepared_join> prepared_;
+  bool busy_ = false;   // from `put` to `end`
+  bool looked_ = false; // once, at least
+  error failure_;
+  bool stopping_ = false;
+};
+
+} // namespace sluice::postgres
