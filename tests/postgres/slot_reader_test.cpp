@@ -40,7 +40,8 @@ struct slot_fixture {
     auto stream = start_stream(std::move(*to), {slot, "p", made->consistent},
                                1U << 20U, 10s);
     REQUIRE(stream);
-    uut.emplace(std::move(*stream), row_assembly{tables, {}, 0}, "here");
+    uut.emplace(std::move(*stream),
+                slot_reader::request{tables, {}, 0, "here"});
   }
   void sql(const std::string& text) { server.run(database, text); }
   std::string ask(const std::string& text) {

@@ -120,17 +120,18 @@ status postgres_source::impl::open(row_cursor resume) {
   behind = resolved_at(from.base, server->end);
   look_for_tables();
   return read_slot(std::move(*replication), std::get<go_on>(*plan).from,
-                   row_assembly{*tables, resume, from.base});
+                   resume);
 }
 
 status postgres_source::impl::read_slot(connection replication, lsn from_place,
-                                        row_assembly rows) {
+                                        row_cursor resume) {
   auto begun = start_stream(std::move(replication),
                             {options.slot, options.publication, from_place},
                             options.queue_bytes, options.patience);
   if (!begun)
     return pass(begun);
-  stream.emplace(std::move(*begun), std::move(rows), where);
+  stream.emplace(std::move(*begun),
+                 slot_reader::request{*tables, resume, from.base, where});
   return {};
 }
 
@@ -207,9 +208,8 @@ status postgres_source::impl::begin_copy(connection replication,
       return dropped;
   if (!copy)
     look_for_tables();
-  return read_slot(
-    std::move(replication), snapshot->consistent,
-    row_assembly{*tables, row_cursor::end_of(from.copied_at), from.base});
+  return read_slot(std::move(replication), snapshot->consistent,
+                   row_cursor::end_of(from.copied_at));
 }
 
 } // namespace sluice

@@ -40,7 +40,32 @@ row_assembly::row_assembly(captured_tables& tables, row_cursor resume,
   // nop
 }
 
-status row_assembly::take(const frame_queue::frame& x) {
+status row_assembly::take(std::string_view& frames, std::size_t bytes_max,
+                          lsn limit) {
+  auto done = status{};
+  while (done && !frames.empty() && rows_.size_bytes() < bytes_max
+         && !reached(limit, frames))
+    done = take_frame(frame_queue::next(frames));
+  keep();
+  return done;
+}
+
+bool row_assembly::reached(lsn limit, std::string_view frames) const {
+  if (limit == std::numeric_limits<lsn>::max() || open_)
+    return false;
+  if (place_ >= limit)
+    return true;
+  if (frames.empty())
+    return false;
+  auto next = frame_queue::next(frames);
+  if (next.payload.empty() || next.payload[0] != 'B')
+    return false;
+  auto begin = message{};
+  return decode(next.payload, begin)
+         && std::get<begin_message>(begin).final_lsn >= limit;
+}
+
+status row_assembly::take_frame(const frame_queue::frame& x) {
   if (x.payload.empty()) {
     if (!open_)
       pass(x.at);
@@ -83,11 +108,18 @@ status row_assembly::release() {
   if (held_.empty())
     return {};
   at_.position = held_position_ - 1;
-  auto done = decode(held_, message_);
+  auto done = decode(std::exchange(held_, {}), message_);
   if (done)
     done = std::visit([&](const auto& m) { return on(m, lsn{0}); }, message_);
-  held_.clear();
   return done;
+}
+
+// To copy each change would cost more than to decode it.
+void row_assembly::keep() {
+  if (held_.empty() || held_.data() == kept_.data())
+    return;
+  kept_ = held_;
+  held_ = kept_;
 }
 
 std::vector<ddl_event> row_assembly::take_schemas() {
@@ -114,7 +146,7 @@ status row_assembly::on(const begin_message& x, lsn at) {
     at_ = *restamped_;
   }
   changes_ = 0;
-  held_.clear();
+  held_ = {};
   committed_us_ = static_cast<std::uint64_t>(
     std::max<std::int64_t>(x.commit_us, 0));
   return {};

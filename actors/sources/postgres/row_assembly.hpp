@@ -1,8 +1,10 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "actors/sources/postgres/captured_tables.hpp"
@@ -34,10 +36,17 @@ class row_assembly {
 public:
   /// @param resume Rows <= it are left out.
   row_assembly(captured_tables& tables, row_cursor resume, std::uint64_t base);
+  row_assembly(const row_assembly&) = delete;
+  row_assembly& operator=(const row_assembly&) = delete;
 
-  /// Takes the next frame.
+  /// Takes frames off `frames`, until there are none, or about `bytes_max` of
+  /// rows, or `limit` is reached. What is taken need not be kept.
   /// @error malformed, table_without_key
-  [[nodiscard]] status take(const frame_queue::frame& x);
+  [[nodiscard]] status take(std::string_view& frames, std::size_t bytes_max,
+                            lsn limit = std::numeric_limits<lsn>::max());
+  /// Every transaction that commits below `limit` came: nothing else is below
+  /// it, or the next one in `frames` is not.
+  [[nodiscard]] bool reached(lsn limit, std::string_view frames) const;
 
   [[nodiscard]] std::size_t size_bytes() const noexcept {
     return rows_.size_bytes();
@@ -78,9 +87,11 @@ private:
 
   using values = std::vector<value_view>;
 
+  status take_frame(const frame_queue::frame& x);
   status take_change(const frame_queue::frame& x);
   void pass(lsn place);
   status release();
+  void keep();
   /// The table of the change that comes; null if it is left out.
   const captured_tables::relation* next_change(oid of);
   status decode_values(const captured_tables::relation& of, const tuple& x,
@@ -106,7 +117,8 @@ private:
   std::uint64_t changes_ = 0; // that came
   // Its last change so far is held back: the end of the transaction has to
   // stand behind it, and may come with a later read.
-  std::string held_;
+  std::string_view held_; // into what `take` was given, until it returns
+  std::string kept_;      // then into this
   std::uint64_t held_position_ = 0;
   std::uint64_t committed_us_ = 0;
 

@@ -15,9 +15,15 @@ namespace sluice::postgres {
 /// A slot's stream as rows.
 class slot_reader {
 public:
-  /// @param where For messages.
-  slot_reader(std::unique_ptr<replication_stream> from, row_assembly rows,
-              std::string where);
+  /// What the rows are of; see row_assembly.
+  struct request {
+    captured_tables& tables;
+    row_cursor resume;
+    std::uint64_t base = 0;
+    std::string where; ///< For messages.
+  };
+
+  slot_reader(std::unique_ptr<replication_stream> from, const request& what);
 
   /// Takes what is there, about `bytes_max` of rows, up to the first
   /// transaction that commits at or above `limit`.
@@ -38,7 +44,6 @@ public:
 
 private:
   expected<std::string> take(std::chrono::milliseconds wait);
-  [[nodiscard]] static bool begins_at(lsn limit, const frame_queue::frame& x);
 
   std::unique_ptr<replication_stream> from_;
   row_assembly rows_;

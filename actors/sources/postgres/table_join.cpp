@@ -68,8 +68,8 @@ status table_join::copy(timestamp at, std::size_t bytes_max,
   }
   if (*done) {
     copy_.reset();
-    second_.emplace(std::move(from_.stream), row_assembly{tables_, {}, base_},
-                    from_.where);
+    second_.emplace(std::move(from_.stream),
+                    slot_reader::request{tables_, {}, base_, from_.where});
     phase_ = phase::catching_up;
   }
   return {};
