@@ -82,6 +82,8 @@ void add_options(CLI::App& app, copy_job& job,
   app.add_flag("--copy-again", job.copy_again,
                "Consent to a server that was replaced or went back, or a slot "
                "that is lost or another one's: copy all tables again");
+  app.add_flag("--binary", from.binary,
+               "Values in binary, where all columns can be read so");
   job.add_patience(app, "connections, slots and old transactions");
   app.footer("pg_to_sqlite --demo 20s shows it with a server of its own: "
              "pg_to_sqlite --demo --help");

@@ -1,7 +1,9 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "actors/sources/postgres/pg_binary.hpp"
 #include "actors/sources/postgres/pg_types.hpp"
 #include "actors/sources/postgres/pg_value.hpp"
 #include "actors/sources/postgres/pgoutput.hpp"
@@ -14,12 +16,18 @@ using namespace sluice::postgres;
 
 namespace {
 
-// All that are not passed on as text, and one that is.
-constexpr oid types[]{bool_oid, int2_oid,   int4_oid,   int8_oid,
-                      oid_oid,  float4_oid, float8_oid, bytea_oid,
-                      text_oid, jsonb_oid,  uuid_oid,   0};
+// All that are read in binary or not passed on as text, and one that is.
+std::vector<oid> some_types() {
+  auto result = std::vector<oid>{0};
+  constexpr auto last_builtin = oid{10'000};
+  for (oid type = 1; type < last_builtin; ++type)
+    if (reads_binary(type))
+      result.push_back(type);
+  return result;
+}
 
 void read_values(const tuple& from) {
+  static const auto types = some_types();
   static auto scratch = std::string{};
   static auto copy = std::string{};
   for (const auto& x : from)

@@ -189,8 +189,6 @@ private:
     return result;
   }
 
-  static constexpr oid numeric_oid = 1700;
-
   connection& db_;
   message message_;
   std::string at_;

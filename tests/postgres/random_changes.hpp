@@ -159,6 +159,12 @@ inline const auto columns = std::to_array<random_column>({
    [](dice& x) {
      return one_of(x, {"{}", R"({a,"b c",NULL,"NULL","\"\\"})", R"({""})"});
    }},
+  {"c_numerics", "numeric[]",
+   [](dice& x) { return '{' + decimal(x) + ",NULL," + decimal(x) + '}'; }},
+  {"c_reals", "float8[]",
+   [](dice& x) { return '{' + real(x) + ',' + real(x) + '}'; }},
+  {"c_moments", "timestamptz[]",
+   [](dice& x) { return "{\"" + moment(x) + "\"}"; }},
   {"c_enum", "mood",
    [](dice& x) {
      return one_of(x, {"sad", "it's ok"});

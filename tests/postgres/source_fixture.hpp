@@ -160,9 +160,9 @@ struct source_fixture {
   }
   /// The table as the server has it, in the mirror's words.
   [[nodiscard]] mirror::rows expected_rows(const std::string& table,
-                                           const std::string& columns) {
+                                           const std::string& values) {
     auto text = ask("SELECT coalesce(string_agg(t.id || '|=' || concat_ws('|', "
-                    + columns + ") || '|', E'\\n'), '') FROM public." + table
+                    + values + ") || '|', E'\\n'), '') FROM public." + table
                     + " t");
     auto result = mirror::rows{};
     for (auto rest = std::string_view{text}; !rest.empty();) {

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "actors/sources/postgres/pg_binary.hpp"
+
 namespace sluice::postgres {
 
 namespace {
@@ -25,6 +27,18 @@ expected<type_names> user_types(connection& plain) {
                    std::string{types->text(i, 1)} + "."
                      + std::string{types->text(i, 2)});
   return result;
+}
+
+status check_binary(const std::string& where,
+                    const std::vector<captured_table>& tables) {
+  for (const auto& x : tables)
+    for (const auto& c : x.columns)
+      if (!reads_binary(c.type))
+        return fail(errc::source_unsupported,
+                    where + ": column " + c.name + " of table " + x.qualified()
+                      + " has a type that is read as text only",
+                    "Leave out the option `binary`, or the table.");
+  return {};
 }
 
 expected<std::set<std::string>>

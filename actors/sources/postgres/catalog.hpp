@@ -2,6 +2,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "actors/sources/postgres/captured_tables.hpp"
 #include "actors/sources/postgres/pg_connection.hpp"
@@ -11,6 +12,11 @@ namespace sluice::postgres {
 
 /// The names of all types that are not built in.
 [[nodiscard]] expected<type_names> user_types(connection& plain);
+
+/// @error source_unsupported: a column can't be read in binary. One that comes
+///        later is refused with its first value.
+[[nodiscard]] status check_binary(const std::string& where,
+                                  const std::vector<captured_table>& tables);
 
 /// Qualified names of the tables of which a publication has all changes.
 [[nodiscard]] expected<std::set<std::string>>

@@ -74,6 +74,9 @@ status late_tables::look() {
     return {};
   if (const auto* x = found->obstacle(options_.set_up))
     return tl::unexpected<error>{to_error(*x, plain->where())};
+  if (options_.binary)
+    if (auto readable = check_binary(plain->where(), next.tables); !readable)
+      return readable;
   // Before the slot: one that is older than its publication can't be read.
   if (options_.set_up)
     if (auto made = make_publication(*plain, options_, *found); !made)
@@ -121,9 +124,10 @@ status late_tables::prepare_copies(prepared_join& into) {
   auto copies = table_copies::start(std::move(what));
   if (!copies)
     return pass(copies);
-  auto stream = start_stream(std::move(*replication),
-                             {slot, options_.publication, made->consistent},
-                             options_.queue_bytes, options_.patience);
+  auto stream = start_stream(
+    std::move(*replication),
+    {slot, options_.publication, made->consistent, options_.binary},
+    options_.queue_bytes, options_.patience);
   if (!stream)
     return pass(stream);
   into.copies = std::move(*copies);

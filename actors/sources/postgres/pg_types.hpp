@@ -23,8 +23,27 @@ inline constexpr oid float4_oid = 700;
 inline constexpr oid float8_oid = 701;
 inline constexpr oid bpchar_oid = 1042;
 inline constexpr oid varchar_oid = 1043;
+inline constexpr oid date_oid = 1082;
+inline constexpr oid time_oid = 1083;
+inline constexpr oid timestamp_oid = 1114;
+inline constexpr oid timestamptz_oid = 1184;
+inline constexpr oid interval_oid = 1186;
+inline constexpr oid timetz_oid = 1266;
+inline constexpr oid numeric_oid = 1700;
 inline constexpr oid uuid_oid = 2950;
 inline constexpr oid jsonb_oid = 3802;
+inline constexpr oid int4range_oid = 3904;
+inline constexpr oid numrange_oid = 3906;
+inline constexpr oid tsrange_oid = 3908;
+inline constexpr oid tstzrange_oid = 3910;
+inline constexpr oid daterange_oid = 3912;
+inline constexpr oid int8range_oid = 3926;
+inline constexpr oid int4multirange_oid = 4451;
+inline constexpr oid nummultirange_oid = 4532;
+inline constexpr oid tsmultirange_oid = 4533;
+inline constexpr oid tstzmultirange_oid = 4534;
+inline constexpr oid datemultirange_oid = 4535;
+inline constexpr oid int8multirange_oid = 4536;
 
 /// What pg_attribute.atttypmod means for a type.
 enum class modifier_kind : std::uint8_t {

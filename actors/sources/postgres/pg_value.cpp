@@ -7,6 +7,8 @@
 #include <limits>
 #include <optional>
 
+#include "actors/sources/postgres/pg_binary.hpp"
+#include "actors/sources/postgres/pg_real.hpp"
 #include "actors/sources/postgres/pg_types.hpp"
 
 namespace sluice::postgres {
@@ -185,21 +187,14 @@ value_view real(double x) {
     std::isnan(x) ? std::numeric_limits<double>::quiet_NaN() : x);
 }
 
-// By way of its shortest digits: 0.1 is 0.1 as in text. PostgreSQL may print a
-// digit more, where the shortest lie halfway to the next float: then the double
-// is another one, but the same float4.
+// By way of what PostgreSQL prints: 0.1 is 0.1 as in text.
 maybe_value float4_of_binary(std::string_view bytes) {
   auto bits = big_endian<std::uint32_t>(bytes);
   if (!bits)
     return {};
-  auto x = std::bit_cast<float>(*bits);
-  if (!std::isfinite(x))
-    return real(static_cast<double>(x));
-  char digits[32];
-  // Not the format `general`: it writes large integers with all their digits.
-  auto done = std::to_chars(digits, digits + sizeof digits, x,
-                            std::chars_format::scientific);
-  return float4_of_text({digits, static_cast<std::size_t>(done.ptr - digits)});
+  auto text = std::string{};
+  append_real(std::bit_cast<float>(*bits), text);
+  return float4_of_text(text);
 }
 
 maybe_value float8_of_binary(std::string_view bytes) {
@@ -207,49 +202,6 @@ maybe_value float8_of_binary(std::string_view bytes) {
   if (!bits)
     return {};
   return real(std::bit_cast<double>(*bits));
-}
-
-maybe_value uuid_of_binary(std::string_view bytes, std::string& scratch) {
-  if (bytes.size() != 16)
-    return {};
-  scratch.clear();
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    auto byte = static_cast<unsigned char>(bytes[i]);
-    if (i == 4 || i == 6 || i == 8 || i == 10)
-      scratch += '-';
-    scratch += "0123456789abcdef"[byte >> 4U];
-    scratch += "0123456789abcdef"[byte & 15U];
-  }
-  return value_view::of_text(scratch);
-}
-
-maybe_value jsonb_of_binary(std::string_view bytes) {
-  if (!bytes.starts_with('\1')) // version
-    return {};
-  return value_view::of_text(bytes.substr(1));
-}
-
-bool reads_binary(oid type) noexcept {
-  switch (type) {
-    case bool_oid:
-    case int2_oid:
-    case int4_oid:
-    case int8_oid:
-    case oid_oid:
-    case float4_oid:
-    case float8_oid:
-    case bytea_oid:
-    case text_oid:
-    case varchar_oid:
-    case bpchar_oid:
-    case name_oid:
-    case json_oid:
-    case jsonb_oid:
-    case uuid_oid:
-      return true;
-    default:
-      return false;
-  }
 }
 
 // @pre reads_binary(type)
@@ -271,12 +223,17 @@ maybe_value of_binary(oid type, std::string_view bytes, std::string& scratch) {
       return float8_of_binary(bytes);
     case bytea_oid:
       return value_view::of_blob(bytes);
-    case jsonb_oid:
-      return jsonb_of_binary(bytes);
-    case uuid_oid:
-      return uuid_of_binary(bytes, scratch);
+    case text_oid:
+    case varchar_oid:
+    case bpchar_oid:
+    case name_oid:
+    case json_oid:
+      return value_view::of_text(bytes); // as append_as_text, without a copy
     default:
-      return value_view::of_text(bytes);
+      scratch.clear();
+      if (!append_as_text(type, bytes, scratch))
+        return {};
+      return value_view::of_text(scratch);
   }
 }
 

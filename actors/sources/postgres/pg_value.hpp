@@ -13,8 +13,8 @@ namespace sluice::postgres {
 /// bool -> integer 0 or 1; int2, int4, int8, oid -> integer; float4, float8 ->
 /// real; bytea -> blob; all else -> text, as PostgreSQL prints it: numeric,
 /// uuid, json, jsonb, date and time, interval, arrays, enums, domains,
-/// composites, ranges, and types that nobody knows. NULL, the empty string
-/// and `unchanged` are three things.
+/// composites, ranges, and types that nobody knows; in binary those of
+/// `reads_binary`. NULL, the empty string and `unchanged` are three things.
 /// @param type Of the column; a domain's own oid is not that of its base type.
 /// @param scratch Holds the bytes of a decoded blob or text as long as the
 ///        result is used; one per column.

@@ -47,6 +47,11 @@ struct postgres_source_options {
   /// the server, which is answered all the same.
   std::size_t queue_bytes = 16U << 20U;
 
+  /// Whether the server sends values in binary: less work for it where there
+  /// are many numbers and times. Rows are the same. Tables with columns that
+  /// can't be read so, such as enums and domains, do not start.
+  bool binary = false;
+
   /// @returns invalid_option if the values make no sense.
   [[nodiscard]] status validate() const;
 };

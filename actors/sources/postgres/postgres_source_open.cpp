@@ -31,6 +31,9 @@ expected<report> postgres_source::impl::look(connection& plain) {
       left_out.push_back(x.what.substr(6) + ": " + x.detail);
   if (const auto* x = found->obstacle(options.set_up))
     return tl::unexpected<error>{to_error(*x, plain.where())};
+  if (options.binary)
+    if (auto readable = check_binary(plain.where(), found->tables); !readable)
+      return pass(readable);
   if (options.need_table && found->tables.empty())
     return fail(errc::unknown_table, plain.where() + ": no table to capture");
   return found;
@@ -125,9 +128,10 @@ status postgres_source::impl::open(row_cursor resume) {
 
 status postgres_source::impl::read_slot(connection replication, lsn from_place,
                                         row_cursor resume) {
-  auto begun = start_stream(std::move(replication),
-                            {options.slot, options.publication, from_place},
-                            options.queue_bytes, options.patience);
+  auto begun = start_stream(
+    std::move(replication),
+    {options.slot, options.publication, from_place, options.binary},
+    options.queue_bytes, options.patience);
   if (!begun)
     return pass(begun);
   stream.emplace(std::move(*begun),

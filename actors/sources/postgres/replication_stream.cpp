@@ -54,7 +54,8 @@ status replication_stream::begin(connection& to, const request& what) {
   auto sql = "START_REPLICATION SLOT " + quoted_name(what.slot) + " LOGICAL "
              + to_string_lsn(what.from)
              + " (proto_version '1', publication_names "
-             + quoted_text(quoted_name(what.publication)) + ")";
+             + quoted_text(quoted_name(what.publication))
+             + (what.binary ? ", binary 'true')" : ")");
   if (auto begun = to.run(sql); !begun)
     return tl::unexpected{std::move(begun.error())};
   return {};

@@ -19,7 +19,8 @@ public:
   struct request {
     std::string slot;
     std::string publication;
-    lsn from = 0; ///< Transactions that commit before are not sent.
+    lsn from = 0;        ///< Transactions that commit before are not sent.
+    bool binary = false; ///< Values as types' send functions write them.
   };
 
   /// Asks the server to begin.
