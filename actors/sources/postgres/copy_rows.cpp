@@ -20,9 +20,10 @@ copy_rows::copy_rows(std::unique_ptr<table_copies> from,
   }
 }
 
-expected<bool> copy_rows::fill(row_block_builder& into, std::size_t bytes_max) {
+expected<bool> copy_rows::fill(row_block_builder& into, std::size_t bytes_max,
+                               std::chrono::milliseconds wait) {
   while (!from_->done() && into.size_bytes() < bytes_max) {
-    auto piece = from_->take();
+    auto piece = from_->take(into.empty() ? wait : wait.zero());
     if (!piece)
       return tl::unexpected{std::move(piece.error())};
     if (!*piece)

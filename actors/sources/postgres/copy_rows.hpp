@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -20,10 +21,12 @@ public:
     at_ = {commit_ts, start_ts, 0};
   }
   /// Adds what is there, about `bytes_max`, and no end of the transaction.
+  /// Waits for the first so long.
   /// @returns Whether everything is copied.
   /// @error source_unavailable, malformed
   [[nodiscard]] expected<bool> fill(row_block_builder& into,
-                                    std::size_t bytes_max);
+                                    std::size_t bytes_max,
+                                    std::chrono::milliseconds wait);
   /// Of the table that rows came of last.
   [[nodiscard]] const copy_progress& progress() const noexcept {
     return progress_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -44,6 +45,7 @@ public:
       return false;
     bytes_ += x.lines.size();
     pieces_.push_back(std::move(x));
+    arrived_.notify_one();
     return true;
   }
   /// Only the first counts.
@@ -51,13 +53,18 @@ public:
     auto lock = std::lock_guard{mutex_};
     if (!failure_)
       failure_ = std::move(why);
+    arrived_.notify_one();
   }
 
   // -- SOURCE -----------------------------------------------------------------
 
-  /// None if nothing is there yet.
-  [[nodiscard]] expected<std::optional<copied_piece>> take() {
-    auto lock = std::lock_guard{mutex_};
+  /// None if nothing came.
+  /// @param wait For a piece, so long at most.
+  [[nodiscard]] expected<std::optional<copied_piece>>
+  take(std::chrono::milliseconds wait) {
+    auto lock = std::unique_lock{mutex_};
+    arrived_.wait_for(lock, wait,
+                      [this] { return !pieces_.empty() || failure_; });
     if (failure_)
       return tl::unexpected<error>{failure_};
     auto result = std::optional<copied_piece>{};
@@ -78,6 +85,7 @@ public:
 private:
   std::mutex mutex_;
   std::condition_variable room_;
+  std::condition_variable arrived_; // a piece, or a failure
   std::size_t tables_;
   std::size_t bytes_max_;
   std::size_t begun_ = 0;

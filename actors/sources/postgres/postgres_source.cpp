@@ -1,6 +1,5 @@
 #include "actors/sources/postgres/postgres_source.hpp"
 
-#include <thread>
 #include <utility>
 
 #include "actors/sources/postgres/postgres_source_impl.hpp"
@@ -14,8 +13,7 @@ namespace {
 
 using milliseconds = std::chrono::milliseconds;
 
-constexpr auto short_wait = milliseconds{1};
-// A row that comes ends it, so it costs no time.
+// What comes ends it, so it costs no time.
 constexpr auto read_wait = milliseconds{10};
 
 template <class T>
@@ -65,7 +63,7 @@ expected<source_batch> postgres_source::impl::read(std::size_t bytes_max) {
 
 expected<source_batch> postgres_source::impl::read_copy(std::size_t bytes_max) {
   auto batch = source_batch{};
-  auto done = copy->fill(builder, bytes_max);
+  auto done = copy->fill(builder, bytes_max, read_wait);
   if (!done)
     return pass(done);
   batch.copying = copy->progress();
@@ -75,8 +73,6 @@ expected<source_batch> postgres_source::impl::read_copy(std::size_t bytes_max) {
     batch.resolved = from.copied_at;
     copy.reset();
     look_for_tables();
-  } else if (builder.empty()) {
-    std::this_thread::sleep_for(short_wait);
   }
   if (builder.empty())
     return batch;

@@ -176,8 +176,9 @@ status table_copies::copy_one(connection& from, std::size_t table) {
 
 // -- SOURCE -------------------------------------------------------------------
 
-expected<std::optional<copied_piece>> table_copies::take() {
-  auto result = queue_.take();
+expected<std::optional<copied_piece>>
+table_copies::take(std::chrono::milliseconds wait) {
+  auto result = queue_.take(wait);
   if (result && *result && (*result)->last)
     ++ended_;
   return result;

@@ -32,8 +32,9 @@ public:
   table_copies(const table_copies&) = delete;
   table_copies& operator=(const table_copies&) = delete;
 
-  /// None if nothing is there yet; look at `done` before.
-  [[nodiscard]] expected<std::optional<copied_piece>> take();
+  /// None if nothing came within `wait`; look at `done` before.
+  [[nodiscard]] expected<std::optional<copied_piece>>
+  take(std::chrono::milliseconds wait);
   /// All tables were taken to their end.
   [[nodiscard]] bool done() const noexcept {
     return ended_ == what_.tables.size();

@@ -30,7 +30,7 @@ status table_join::read(const row_assembly& stream, std::size_t bytes_max,
   if (phase_ == phase::waiting)
     done = begin(at, into);
   if (done && phase_ == phase::copying)
-    done = copy(at, bytes_max, into);
+    done = copy(at, bytes_max, wait, into);
   else if (done && phase_ == phase::catching_up)
     done = catch_up(at, stream.place(), bytes_max, wait, into);
   if (!done)
@@ -56,9 +56,9 @@ status table_join::begin(timestamp at, source_batch& into) {
 }
 
 status table_join::copy(timestamp at, std::size_t bytes_max,
-                        source_batch& into) {
+                        std::chrono::milliseconds wait, source_batch& into) {
   copy_->stand_at(at, {++chunk_});
-  auto done = copy_->fill(builder_, bytes_max);
+  auto done = copy_->fill(builder_, bytes_max, wait);
   if (!done)
     return tl::unexpected{std::move(done.error())};
   into.copying = copy_->progress();

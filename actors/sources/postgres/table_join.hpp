@@ -44,7 +44,8 @@ private:
   enum class phase { waiting, copying, catching_up, done };
 
   status begin(timestamp at, source_batch& into);
-  status copy(timestamp at, std::size_t bytes_max, source_batch& into);
+  status copy(timestamp at, std::size_t bytes_max,
+              std::chrono::milliseconds wait, source_batch& into);
   status catch_up(timestamp at, lsn place, std::size_t bytes_max,
                   std::chrono::milliseconds wait, source_batch& into);
 
