@@ -79,8 +79,9 @@ struct perform {
   // -- the connector: its answer goes back to the state at once ---------------
 
   void operator()(call_open& x) const {
-    auto done = guarded(
-      [&] { return parts().connector->open(x.resume, *parts().journal); });
+    auto done = guarded([&] {
+      return parts().connector->open({x.resume, x.highest}, *parts().journal);
+    });
     auto failure = done ? error{} : done.error();
     then(core().on_opened(done ? std::move(*done) : std::vector<ddl_event>{},
                           failure, now(self)));

@@ -126,13 +126,14 @@ source_state::on_attached(const source_attached& message) {
   // Everything confirmed is durable in all partitions, and may be gone
   // upstream, though a partition without rows stands lower.
   auto resume = row_cursor::end_of(timestamp::max());
+  auto highest = std::max({noted_, logged_, status_.resolved, last_row_});
   for (const auto& x : partitions_) {
     if (!x.appended_to)
       return {};
     resume = std::min(resume, *x.appended_to);
+    highest = std::max(highest, x.appended_to->commit_ts);
   }
-  resume = raised_to(resume, noted_);
-  return {call_open{resume}};
+  return {call_open{raised_to(resume, noted_), highest}};
 }
 
 source_state::effects source_state::on_opened(std::vector<ddl_event> schemas,

@@ -48,6 +48,7 @@ struct source_read {
 /// Answered by `on_opened`.
 struct call_open {
   row_cursor resume;
+  timestamp highest; ///< See source_position.
 };
 /// Answered by `on_read`.
 struct call_read {

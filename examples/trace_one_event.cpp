@@ -33,7 +33,7 @@ public:
     // nop
   }
   std::string describe() const override { return "one change"; }
-  expected<std::vector<ddl_event>> open(row_cursor,
+  expected<std::vector<ddl_event>> open(const source_position&,
                                         source_journal& journal) override {
     auto table = journal.table_of("accounts");
     if (!table)

@@ -27,6 +27,15 @@ public:
                                         std::string_view value) = 0;
 };
 
+/// Where a source begins.
+struct source_position {
+  row_cursor resume; ///< Zero: from the beginning.
+  /// The highest place that any partition has or was promised: with several
+  /// it may be above `resume`. Rows <= it of another history, such as a copy
+  /// from a server that was replaced, would be taken for repeated ones.
+  timestamp highest;
+};
+
 /// How far the copy of a table is.
 struct copy_progress {
   std::string table;
@@ -56,14 +65,13 @@ public:
   virtual ~source_connector() = default;
   /// For messages: what and where, e.g. `sqlite app.db`.
   [[nodiscard]] virtual std::string describe() const = 0;
-  /// Connects and positions itself after `resume` (zero: from the beginning).
-  /// Called again after an error, or after the log lost its tail: then
-  /// `resume` may be lower than before.
+  /// Connects and positions itself after `from.resume`. Called again after an
+  /// error, or after the log lost its tail: then it may be lower than before.
   /// @returns The schemas of all captured tables.
   /// @error source_*, table_without_key: final, the source stops;
   ///        source_unavailable: tried again.
   [[nodiscard]] virtual expected<std::vector<ddl_event>>
-  open(row_cursor resume, source_journal& journal) = 0;
+  open(const source_position& from, source_journal& journal) = 0;
   /// The next rows, about `bytes_max` of them. Where rows that come can end a
   /// wait it may wait for them, some 10 ms at most: a stop waits as long.
   [[nodiscard]] virtual expected<source_batch> read(std::size_t bytes_max) = 0;

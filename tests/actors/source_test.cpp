@@ -29,11 +29,12 @@ struct script : source_connector {
   std::size_t next = 0;
 
   std::string describe() const override { return "script"; }
-  expected<std::vector<ddl_event>> open(row_cursor resume,
+  expected<std::vector<ddl_event>> open(const source_position& from,
                                         source_journal&) override {
-    opened.push_back(resume);
+    opened.push_back(from.resume);
     next = 0;
-    while (next < commits.size() && commits[next] <= resume.commit_ts.value)
+    while (next < commits.size()
+           && commits[next] <= from.resume.commit_ts.value)
       ++next;
     auto result = std::vector<ddl_event>{};
     for (auto table : tables)

@@ -44,7 +44,7 @@ public:
     sink_ = make_sqlite_sink(to);
     if (auto opened = sink_->open({{1}, "histories", {}}); !opened)
       return tl::unexpected{opened.error()};
-    auto schemas = source_->open(resume, *journal_);
+    auto schemas = source_->open({resume, resume.commit_ts}, *journal_);
     if (!schemas)
       return tl::unexpected{schemas.error()};
     learn(*schemas);

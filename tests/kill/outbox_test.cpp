@@ -25,7 +25,7 @@ reading read_outbox(const rig& uut, row_cursor resume, std::size_t bytes_max,
   options.path = uut.source;
   options.tables.include = {"accounts", "entries", "tags"};
   auto connector = make_sqlite_source(options);
-  auto opened = connector->open(resume, *journal);
+  auto opened = connector->open({resume, resume.commit_ts}, *journal);
   REQUIRE_MESSAGE(opened, to_string(opened.error()));
   auto result = reading{};
   for (auto more = true; more;) {

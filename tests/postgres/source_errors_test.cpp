@@ -110,6 +110,15 @@ TEST_CASE_FIXTURE(stopped_fixture, "Another system stops the source") {
   copies_again();
 }
 
+TEST_CASE_FIXTURE(stopped_fixture, "A copy from another system is above what"
+                                   " any partition has") {
+  auto& note = journal.notes.at("postgres:origin");
+  note.replace(0, note.find('\n'), "system 12345");
+  highest = {target.resolved.value + (1U << 30U)};
+  target.last = row_cursor::end_of(highest); // and lower rows are refused
+  copies_again();
+}
+
 TEST_CASE_FIXTURE(stopped_fixture, "A slot that another reads is waited for") {
   options.patience = 300ms;
   auto first = std::move(uut);

@@ -104,7 +104,8 @@ struct source_fixture {
   memory_journal journal;
   mirror target;
   std::unique_ptr<source_connector> uut;
-  bool more = true; // said the last read
+  bool more = true;  // said the last read
+  timestamp highest; // in another partition
 
   explicit source_fixture(throwaway_postgres& on = throwaway_postgres::shared())
     : server{on} {
@@ -136,7 +137,7 @@ struct source_fixture {
   }
   expected<std::vector<ddl_event>> attempt(row_cursor resume = {}) {
     uut = make_postgres_source(options);
-    return uut->open(resume, journal);
+    return uut->open({resume, std::max(highest, resume.commit_ts)}, journal);
   }
   void read() {
     auto batch = uut->read(1U << 20U);

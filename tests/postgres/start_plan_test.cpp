@@ -143,7 +143,7 @@ TEST_CASE("A copy of a server that begins anew is above what our log has") {
   auto first = begin_copy({}, 1'000, {});
   CHECK(first.base == 0);
   CHECK(first.copied_at == timestamp{998});
-  auto next = begin_copy(first, 500, row_cursor::end_of({2'000}));
+  auto next = begin_copy(first, 500, {2'000});
   CHECK(next.copied_at == timestamp{2'001});
   CHECK(next.base == 1'503);
   // A place on that server is told apart from one of the former.

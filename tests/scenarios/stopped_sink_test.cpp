@@ -17,9 +17,9 @@ struct endless_source : source_connector {
   std::uint64_t last = 0; // none beyond it
 
   std::string describe() const override { return "endless"; }
-  expected<std::vector<ddl_event>> open(row_cursor resume,
+  expected<std::vector<ddl_event>> open(const source_position& from,
                                         source_journal&) override {
-    next = resume.commit_ts.value + 1;
+    next = from.resume.commit_ts.value + 1;
     return std::vector<ddl_event>{ddl(7, 1, 0)};
   }
   expected<source_batch> read(std::size_t) override {

@@ -30,12 +30,12 @@ struct scripted_source : source_connector {
   std::uint64_t resolved = 0;
 
   std::string describe() const override { return "script"; }
-  expected<std::vector<ddl_event>> open(row_cursor resume,
+  expected<std::vector<ddl_event>> open(const source_position& from,
                                         source_journal&) override {
     next = 0;
-    while (
-      next < commits.size()
-      && (!commits[next].rows || commits[next].rows->last_cursor() <= resume))
+    while (next < commits.size()
+           && (!commits[next].rows
+               || commits[next].rows->last_cursor() <= from.resume))
       ++next;
     auto result = std::vector<ddl_event>{};
     for (auto table : tables)

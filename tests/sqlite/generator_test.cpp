@@ -39,7 +39,7 @@ reading read_all(const generator_options& options, row_cursor resume = {},
                  std::size_t bytes_max = 4096) {
   auto journal = fake_journal{};
   auto uut = make_generator(options);
-  auto schemas = uut->open(resume, journal);
+  auto schemas = uut->open({resume, resume.commit_ts}, journal);
   REQUIRE(schemas.has_value());
   REQUIRE(schemas->size() == options.tables);
   auto result = reading{};

@@ -209,7 +209,7 @@ public:
   expected<std::vector<ddl_event>> try_open(row_cursor resume = {}) {
     cursor = resume;
     resolved = resume.commit_ts;
-    return source->open(resume, *journal);
+    return source->open({resume, resume.commit_ts}, *journal);
   }
   std::vector<ddl_event> open(row_cursor resume = {}) {
     auto result = try_open(resume);

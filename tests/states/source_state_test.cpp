@@ -112,6 +112,36 @@ TEST_CASE("reading starts no lower than what was confirmed upstream") {
   CHECK(opened[0].resume == row_cursor::end_of({30}));
 }
 
+TEST_CASE("a start knows the highest place of all partitions") {
+  auto bench = source_bench{two_partitions()};
+  bench.run(bench.uut.on_start({30}));
+  bench.attached(1, 20);
+  SUBCASE("with rows there") {
+    bench.attached(2, 40);
+    CHECK(bench.take<call_open>()[0].highest == timestamp{40});
+  }
+  SUBCASE("promised without rows") {
+    bench.run(bench.uut.on_attached({{2}, {{25}, {25}, 0}, {50}}));
+    CHECK(bench.take<call_open>()[0].highest == timestamp{50});
+  }
+  SUBCASE("confirmed, and lost by the log") {
+    bench.attached(2, 25);
+    CHECK(bench.take<call_open>()[0].highest == timestamp{30});
+  }
+}
+
+TEST_CASE("a later start knows what was read and promised before") {
+  auto bench = source_bench{};
+  bench.start();
+  bench.read(nullptr, 60);
+  bench.run(bench.uut.on_append_failed(
+    {{1}, 1, {errc::log_io, "the disk is away", {}}}, bench.now));
+  bench.now += milliseconds{10'000};
+  bench.tick();
+  bench.attached(1, 20);
+  CHECK(bench.take<call_open>()[0].highest == timestamp{60});
+}
+
 TEST_CASE("nothing is read before all tables are declared") {
   auto bench = source_bench{};
   bench.run(bench.uut.on_start({}));

@@ -52,7 +52,7 @@ public:
     return "generator, seed " + std::to_string(options_.seed);
   }
 
-  expected<std::vector<ddl_event>> open(row_cursor resume,
+  expected<std::vector<ddl_event>> open(const source_position& from,
                                         source_journal& journal) override {
     if (auto fault = fault_of(options_); !fault.empty())
       return fail(errc::invalid_option, describe() + ": " + fault);
@@ -64,13 +64,13 @@ public:
     resolved_ = {};
     while (!bank_->finished()) {
       const auto& x = bank_->next();
-      if (cursor_of(x, x.changes.size() - 1) > resume) {
+      if (cursor_of(x, x.changes.size() - 1) > from.resume) {
         pending_ = &x;
         break;
       }
       resolve(x);
     }
-    skip_to_ = resume;
+    skip_to_ = from.resume;
     opened_ = steady::now();
     rows_made_ = 0;
     return schemas;

@@ -161,7 +161,7 @@ std::string postgres_source::describe() const {
 }
 
 expected<std::vector<ddl_event>>
-postgres_source::open(row_cursor resume, source_journal& journal) {
+postgres_source::open(const source_position& at, source_journal& journal) {
   auto& x = *impl_;
   if (auto valid = x.options.validate(); !valid)
     return pass(valid);
@@ -169,7 +169,7 @@ postgres_source::open(row_cursor resume, source_journal& journal) {
   x.journal = &journal;
   if (x.options.temporary)
     x.options.slot = temporary_slot_name();
-  if (auto opened = x.open(resume); !opened) {
+  if (auto opened = x.open(at); !opened) {
     x.close();
     return pass(opened);
   }

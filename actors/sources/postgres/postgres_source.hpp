@@ -30,7 +30,7 @@ public:
   /// @error source_unavailable, source_unsupported, source_replaced,
   ///        source_rolled_back, table_without_key, unknown_table
   [[nodiscard]] expected<std::vector<ddl_event>>
-  open(row_cursor resume, source_journal& journal) override;
+  open(const source_position& at, source_journal& journal) override;
   [[nodiscard]] expected<source_batch> read(std::size_t bytes_max) override;
   [[nodiscard]] expected<bool> confirm(timestamp ts) override;
   [[nodiscard]] std::chrono::milliseconds

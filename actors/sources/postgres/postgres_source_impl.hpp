@@ -37,14 +37,14 @@ struct postgres_source::impl {
 
   void close();
   void drop_publication();
-  status open(row_cursor resume);
+  status open(const source_position& at);
   expected<postgres::report> look(postgres::connection& plain);
   status note_tables();
   status resume_tables(postgres::connection& plain,
                        const postgres::report& found, row_cursor resume);
   status begin_copy(postgres::connection replication,
                     postgres::connection& plain, const postgres::report& found,
-                    const postgres::copy_all& how, row_cursor resume);
+                    const postgres::copy_all& how, const source_position& at);
   status start_copies(const postgres::report& found,
                       const std::string& snapshot, generation number);
   status note_origin();

@@ -80,7 +80,7 @@ status postgres_source::impl::note_origin() {
   return journal->set_note(origin_key, to_note(from));
 }
 
-status postgres_source::impl::open(row_cursor resume) {
+status postgres_source::impl::open(const source_position& at) {
   auto plain = connection::open(options.conninfo, connection::kind::plain,
                                 options.patience);
   if (!plain)
@@ -104,7 +104,7 @@ status postgres_source::impl::open(row_cursor resume) {
                 ? expected<start_plan>{copy_all{}}
                 : plan_start({where, options.slot, options.publication,
                               options.set_up, options.copy_again},
-                             noted, *server, resume);
+                             noted, *server, at.resume);
   if (!plan)
     return pass(plan);
   has_publication = server->has_publication;
@@ -117,13 +117,13 @@ status postgres_source::impl::open(row_cursor resume) {
   from.timeline = server->timeline;
   from.slot = options.slot;
   if (const auto* how = std::get_if<copy_all>(&*plan))
-    return begin_copy(std::move(*replication), *plain, *found, *how, resume);
-  if (auto resumed = resume_tables(*plain, *found, resume); !resumed)
+    return begin_copy(std::move(*replication), *plain, *found, *how, at);
+  if (auto resumed = resume_tables(*plain, *found, at.resume); !resumed)
     return resumed;
   behind = resolved_at(from.base, server->end);
   look_for_tables();
   return read_slot(std::move(*replication), std::get<go_on>(*plan).from,
-                   resume);
+                   at.resume);
 }
 
 status postgres_source::impl::read_slot(connection replication, lsn from_place,
@@ -167,7 +167,7 @@ status postgres_source::impl::start_copies(const report& found,
 status postgres_source::impl::begin_copy(connection replication,
                                          connection& plain, const report& found,
                                          const copy_all& how,
-                                         row_cursor resume) {
+                                         const source_position& at) {
   if (options.set_up)
     if (auto made = make_publication(plain, options, found); !made)
       return made;
@@ -190,7 +190,7 @@ status postgres_source::impl::begin_copy(connection replication,
                                   options.patience);
   if (!snapshot)
     return pass(snapshot);
-  from = postgres::begin_copy(from, snapshot->consistent, resume);
+  from = postgres::begin_copy(from, snapshot->consistent, at.highest);
   copied.clear();
   for (const auto& x : found.tables) {
     if (auto added = tables->add(x, from.copied_at.previous()); !added)
@@ -204,7 +204,7 @@ status postgres_source::impl::begin_copy(connection replication,
   if (options.copy)
     if (auto begun = start_copies(found, snapshot->name, *number); !begun)
       return begun;
-  before_copy = resume.commit_ts;
+  before_copy = at.resume.commit_ts;
   behind = {};
   // The copies have the snapshot: this connection may go on.
   if (!options.set_up)

@@ -123,10 +123,10 @@ expected<start_plan> plan_start(const start_request& wanted,
   return go_on{resume.is_end() ? place + 1 : place};
 }
 
-origin begin_copy(origin x, lsn consistent, row_cursor resume) {
+origin begin_copy(origin x, lsn consistent, timestamp highest) {
   auto below = consistent - std::min<lsn>(consistent, copy_below);
-  if (x.base + below <= resume.commit_ts.value)
-    x.base = resume.commit_ts.value + 1 - below;
+  if (x.base + below <= highest.value)
+    x.base = highest.value + 1 - below;
   x.copied_at = {x.base + below};
   return x;
 }

@@ -69,6 +69,7 @@ plan_start(const start_request& wanted, const std::optional<origin>& noted,
 
 /// The commit_ts of a copy whose slot begins at `consistent`, and the base that
 /// keeps it above what our log has.
-[[nodiscard]] origin begin_copy(origin x, lsn consistent, row_cursor resume);
+/// @param highest In any partition.
+[[nodiscard]] origin begin_copy(origin x, lsn consistent, timestamp highest);
 
 } // namespace sluice::postgres

@@ -357,22 +357,22 @@ std::string sqlite_source::describe() const {
   return result;
 }
 
-expected<std::vector<ddl_event>> sqlite_source::open(row_cursor resume,
-                                                     source_journal& journal) {
+expected<std::vector<ddl_event>>
+sqlite_source::open(const source_position& from, source_journal& journal) {
   auto& x = *impl_;
   if (auto valid = x.options.validate(); !valid)
     return pass_on(valid);
   x.close();
   x.journal = &journal;
   x.ceiling = 0;
-  x.position = resume.commit_ts.value;
-  x.resolved = resume.commit_ts;
+  x.position = from.resume.commit_ts.value;
+  x.resolved = from.resume.commit_ts;
   if (auto connected = x.connect(); !connected)
     return pass_on(connected);
   x.outbox.emplace(*x.reader);
   auto request = identity_request{};
-  request.resume = resume;
-  request.known = x.known_place(resume);
+  request.resume = from.resume;
+  request.known = x.known_place(from.resume);
   request.copy_again = x.options.copy_again;
   auto result = x.run_setup(request);
   if (!result) {

@@ -13,13 +13,14 @@ bool upstream::fails() {
   return true;
 }
 
-expected<std::vector<ddl_event>> upstream::open(row_cursor resume,
+expected<std::vector<ddl_event>> upstream::open(const source_position& from,
                                                 source_journal&) {
   if (fails())
     return fail(errc::source_unavailable, "upstream is away");
   const auto& all = truth_.all();
-  auto begin = std::partition_point(
-    all.begin(), all.end(), [&](const auto& x) { return x.cursor <= resume; });
+  auto begin = std::partition_point(all.begin(), all.end(), [&](const auto& x) {
+    return x.cursor <= from.resume;
+  });
   next_ = static_cast<std::size_t>(begin - all.begin());
   auto newest = std::map<table_id, ddl_event>{};
   const auto& ddl = truth_.schemas();

@@ -21,7 +21,7 @@ public:
 
   [[nodiscard]] std::string describe() const override { return "upstream"; }
   [[nodiscard]] expected<std::vector<ddl_event>>
-  open(row_cursor resume, source_journal& journal) override;
+  open(const source_position& from, source_journal& journal) override;
   [[nodiscard]] expected<source_batch> read(std::size_t bytes_max) override;
   [[nodiscard]] expected<bool> confirm(timestamp ts) override;
   [[nodiscard]] std::chrono::milliseconds
