@@ -140,6 +140,44 @@ TEST_CASE_FIXTURE(stopped_fixture,
   stops_with(errc::source_unsupported, "not of this directory");
 }
 
+TEST_CASE_FIXTURE(source_fixture, "Of two directories that make a slot of one"
+                                  " name at once, one stops") {
+  sql("CREATE TABLE public.t (id int PRIMARY KEY, n text);"
+      "INSERT INTO public.t VALUES (1, 'one')");
+  sql("CREATE PUBLICATION " + options.publication + " FOR TABLE public.t");
+  auto late = memory_journal{};
+  // Neither has seen a slot.
+  late.before_note = [&] { open(); };
+  auto refused = [&] {
+    auto second = make_postgres_source(options)->open({}, late);
+    REQUIRE_FALSE(second.has_value());
+    INFO(to_string(second.error()));
+    CHECK(second.error().code == errc::source_unsupported);
+    CHECK(second.error().detail.ends_with(
+      "slot " + options.slot + " is there, and not of this directory"));
+    CHECK(second.error().remedy.starts_with("Name another slot"));
+  };
+  refused();
+  REQUIRE_FALSE(late.before_note);
+  refused(); // and is not taken for the one that was to be made
+  sql("INSERT INTO public.t VALUES (2, 'two')");
+  catch_up();
+  CHECK(target.of("public.t") == expected_rows("t", "id, n"));
+}
+
+TEST_CASE_FIXTURE(source_fixture, "A publication that somebody else makes at"
+                                  " once is looked at again") {
+  sql("CREATE TABLE public.t (id int PRIMARY KEY)");
+  journal.before_note = [&] {
+    sql("CREATE PUBLICATION " + options.publication + " FOR TABLE public.t");
+  };
+  auto first = attempt();
+  REQUIRE_FALSE(first.has_value());
+  INFO(to_string(first.error()));
+  CHECK(first.error().code == errc::source_unavailable);
+  open();
+}
+
 TEST_CASE_FIXTURE(own_fixture, "A server that was restored stops the source") {
   uut.reset();
   server.stop();

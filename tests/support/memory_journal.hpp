@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "actors/sources/source_connector.hpp"
 
@@ -22,6 +23,8 @@ public:
     return generation{++generations};
   }
   expected<std::optional<std::string>> note(std::string_view key) override {
+    if (auto now = std::exchange(before_note, {}))
+      now();
     auto found = notes.find(key);
     if (found == notes.end())
       return std::optional<std::string>{};
@@ -35,6 +38,7 @@ public:
   std::map<std::string, table_id, std::less<>> tables;
   std::map<std::string, std::string, std::less<>> notes;
   std::uint64_t generations = 0;
+  std::function<void()> before_note; ///< Once, before the next is read.
 };
 
 } // namespace sluice::test

@@ -64,6 +64,9 @@ status make_publication(connection& to, const postgres_source_options& options,
         if (made)
           if (auto done = to.run(sql); !done)
             made = pass_on(done);
+  // Somebody else did so just now: it is looked at again.
+  if (!made && to.last_state() == "42710") // duplicate_object
+    made.error().code = errc::source_unavailable;
   auto ignored = to.run("RESET lock_timeout");
   return made;
 }

@@ -188,6 +188,10 @@ status postgres_source::impl::begin_copy(connection replication,
   auto snapshot = export_snapshot(replication, of_snapshot,
                                   options.temporary || !options.set_up,
                                   options.patience);
+  // A slot that somebody else made is not ours at the next start either.
+  if (!snapshot && snapshot.error().code == errc::source_unsupported)
+    if (auto noted = journal->set_note(origin_key, {}); !noted)
+      return noted;
   if (!snapshot)
     return pass(snapshot);
   from = postgres::begin_copy(from, snapshot->consistent, at.highest);

@@ -14,6 +14,7 @@ using milliseconds = std::chrono::milliseconds;
 
 constexpr auto retry = milliseconds{100};
 constexpr std::string_view object_in_use = "55006";
+constexpr std::string_view duplicate_object = "42710";
 
 } // namespace
 
@@ -66,6 +67,8 @@ expected<exported_snapshot> export_snapshot(connection& to,
                   + " ms: the server waits for transactions that are open",
                 "Look for old ones in pg_stat_activity (backend_xid); it is"
                 " tried again.");
+  if (!made && to.last_state() == duplicate_object)
+    return tl::unexpected{foreign_slot(to.where(), slot)};
   if (!made)
     return tl::unexpected{std::move(made.error())};
   return exported_snapshot{parse_lsn(made->text(0, 1)),

@@ -23,7 +23,8 @@ struct exported_snapshot {
 
 /// Makes a slot; a temporary one ends with the connection.
 /// @param patience The server waits for all transactions that are open.
-/// @error source_unavailable, with the oldest of those
+/// @error source_unavailable, with the oldest of those; source_unsupported:
+///        somebody made one of that name since `ask_server`.
 [[nodiscard]] expected<exported_snapshot>
 export_snapshot(connection& to, const std::string& slot, bool temporary,
                 std::chrono::milliseconds patience);

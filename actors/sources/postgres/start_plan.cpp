@@ -49,6 +49,13 @@ std::optional<origin> parse_origin(std::string_view note) {
   return result;
 }
 
+error foreign_slot(const std::string& where, const std::string& slot) {
+  return {errc::source_unsupported,
+          where + ": slot " + slot + " is there, and not of this directory",
+          "Name another slot, drop it, or take it over with copy_again"
+          " (--copy-again)."};
+}
+
 expected<start_plan> plan_start(const start_request& wanted,
                                 const std::optional<origin>& noted,
                                 const server_state& server, row_cursor resume) {
@@ -62,10 +69,7 @@ expected<start_plan> plan_start(const start_request& wanted,
     return anew;
   if (!noted) {
     if (has_slot && wanted.set_up)
-      return fail(errc::source_unsupported,
-                  slot + " is there, and not of this directory",
-                  "Name another slot, drop it, or take it over with copy_again"
-                  " (--copy-again).");
+      return tl::unexpected{foreign_slot(wanted.where, wanted.slot)};
     return anew;
   }
   if (has_slot && wanted.set_up

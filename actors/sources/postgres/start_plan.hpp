@@ -13,7 +13,8 @@
 /// says, without asking either.
 namespace sluice::postgres {
 
-/// What our rows are of. Noted before a slot is made.
+/// What our rows are of. Noted before a slot is made, so that one whose maker
+/// was killed is known as ours.
 struct origin {
   std::string system; ///< IDENTIFY_SYSTEM
   std::string timeline;
@@ -60,6 +61,10 @@ struct start_request {
   bool set_up = true; ///< The slot is ours to make.
   bool copy_again = false;
 };
+
+/// Of a slot that nobody of this directory made.
+[[nodiscard]] error foreign_slot(const std::string& where,
+                                 const std::string& slot);
 
 /// @param resume What our log has.
 /// @error source_replaced, source_rolled_back, source_unsupported
