@@ -84,7 +84,7 @@ TEST_CASE_FIXTURE(fixture, "A transaction ends with its last row, also when its"
     CHECK(read() == ids{3});
   }
   CHECK(ended);
-  CHECK(uut.resolved() == timestamp{90});
+  CHECK(uut.resolved() == timestamp{95}); // four below its end
 }
 
 TEST_CASE_FIXTURE(fixture, "A row is not held back behind its transaction") {
@@ -102,4 +102,54 @@ TEST_CASE_FIXTURE(fixture, "What is taken at once is bounded") {
   put(90, commit_message{90, 99, 1});
   CHECK(read(1) == ids{1, 2, 3, 4});
   CHECK(ended);
+}
+
+TEST_CASE_FIXTURE(fixture, "Frames are taken up to the first transaction that "
+                           "commits at a limit or above") {
+  constexpr auto limit = lsn{100};
+  put(10, begin_message{90, 1, 7});
+  put_insert("1");
+  put(90, commit_message{90, 98, 1});
+  put(98, begin_message{limit, 1, 7});
+  put_insert("2");
+  auto frames = queue.take();
+  REQUIRE(frames.has_value());
+  auto rest = std::string_view{*frames};
+  CHECK_FALSE(uut.reached(limit, rest));
+  REQUIRE(uut.take(rest, all, limit));
+  CHECK(uut.reached(limit, rest));
+  CHECK(uut.place() == 98);
+  CHECK(uut.take_rows()->rows() == 1);
+  SUBCASE("and go on behind it") {
+    REQUIRE(uut.take(rest, all, limit + 1));
+    CHECK(rest.empty());
+    CHECK(uut.open());
+    CHECK_FALSE(uut.reached(limit + 1, rest)); // it has no end yet
+  }
+}
+
+TEST_CASE_FIXTURE(fixture, "A place behind which nothing commits reaches a "
+                           "limit, too") {
+  queue.put_resolved(99);
+  CHECK(read().empty());
+  CHECK(uut.reached(99, {}));
+  CHECK_FALSE(uut.reached(100, {}));
+}
+
+TEST_CASE_FIXTURE(fixture, "Restamped transactions stand where they are told "
+                           "to, one behind the other") {
+  uut.restamp({1'000}, 4);
+  for (auto commit : {lsn{90}, lsn{110}}) {
+    put(10, begin_message{commit, 1, 7});
+    put_insert("1");
+    put(commit, commit_message{commit, commit + 8, 1});
+  }
+  auto frames = queue.take();
+  auto rest = std::string_view{*frames};
+  REQUIRE(uut.take(rest, all));
+  auto rows = uut.take_rows();
+  REQUIRE(rows->rows() == 2);
+  CHECK(rows->row(0).cursor() == row_cursor{{1'000}, {5}, 1});
+  CHECK(rows->row(1).cursor() == row_cursor{{1'000}, {6}, 1});
+  CHECK(rows->ends() == std::vector<std::uint32_t>{1, 2});
 }
