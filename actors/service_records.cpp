@@ -22,10 +22,12 @@ expected<feed_record> service_records::create_feed(std::string_view name,
                                                    const feed_rules& rules) {
   if (durable_)
     return durable_->create_feed(name, rules);
-  for (const auto& x : feeds_)
+  for (auto& x : feeds_)
     if (x.name == name) {
-      if (x.rules == rules)
+      if (x.rules.same_rows(rules)) {
+        x.rules.confirm = rules.confirm;
         return x;
+      }
       return fail(errc::duplicate_name,
                   "feed \"" + std::string{name}
                     + "\" exists with other tables or another order",

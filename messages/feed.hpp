@@ -21,15 +21,29 @@ enum class feed_order : std::uint8_t {
   transaction = 2,
 };
 
+/// What has to be durable where before the source lets its upstream forget it.
+enum class confirm_level : std::uint8_t {
+  /// In the log.
+  log = 1,
+  /// At the feed's sink, too: what it has not got stays upstream.
+  sinks = 2,
+};
+
 /// Which tables a feed wants: shell patterns (`*`, `?`) on qualified names.
 struct feed_rules {
   std::vector<std::string> include{"*"};
   std::vector<std::string> exclude;
   feed_order order = feed_order::transaction;
+  confirm_level confirm = confirm_level::log; ///< May change later.
 
+  /// Whether they are the same but for what may change later.
+  [[nodiscard]] bool same_rows(const feed_rules& other) const {
+    return include == other.include && exclude == other.exclude
+           && order == other.order;
+  }
   [[nodiscard]] bool matches(std::string_view table) const;
   friend bool operator==(const feed_rules&, const feed_rules&) = default;
-  auto fields() { return std::tie(include, exclude, order); }
+  auto fields() { return std::tie(include, exclude, order, confirm); }
 };
 
 /// Stands where a table's number would: all tables of a feed whose order is

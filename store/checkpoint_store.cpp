@@ -51,16 +51,21 @@ status checkpoint_store::impl::load_rules(feed_record& feed) {
   feed.rules = {{}, {}};
   auto known = false;
   auto done = db->run(
-    "SELECT ordering FROM feeds WHERE id = ?1",
+    "SELECT ordering, confirm FROM feeds WHERE id = ?1",
     [&](auto& x) { x.bind_unsigned(1, feed.id.value); },
     [&](auto& row) {
       feed.rules.order = static_cast<feed_order>(row.integer(0));
       known = feed.rules.order == feed_order::table
               || feed.rules.order == feed_order::transaction;
+      feed.rules.confirm = static_cast<confirm_level>(row.integer(1));
+      known = known
+              && (feed.rules.confirm == confirm_level::log
+                  || feed.rules.confirm == confirm_level::sinks);
     });
   if (done && !known)
     return fail(errc::log_corrupt,
-                db->path() + ": feed \"" + feed.name + "\" has no order");
+                db->path() + ": feed \"" + feed.name
+                  + "\" has no order or no level of confirming");
   if (!done)
     return done;
   return db->run(
@@ -89,6 +94,27 @@ status checkpoint_store::impl::store_rules(const feed_record& feed) {
     }
   }
   return {};
+}
+
+status checkpoint_store::impl::insert_feed(feed_record& feed) {
+  auto done = db->run(
+    "INSERT INTO feeds(name, ordering, confirm) VALUES (?1, ?2, ?3)",
+    [&](auto& x) {
+      x.bind_text(1, feed.name)
+        .bind_integer(2, static_cast<std::int64_t>(feed.rules.order))
+        .bind_integer(3, static_cast<std::int64_t>(feed.rules.confirm));
+    });
+  if (!done)
+    return done;
+  feed.id = {static_cast<std::uint64_t>(db->last_insert_id())};
+  return store_rules(feed);
+}
+
+status checkpoint_store::impl::store_confirm(const feed_record& feed) {
+  return db->run("UPDATE feeds SET confirm = ?2 WHERE id = ?1", [&](auto& x) {
+    x.bind_unsigned(1, feed.id.value)
+      .bind_integer(2, static_cast<std::int64_t>(feed.rules.confirm));
+  });
 }
 
 expected<bool> checkpoint_store::impl::feed_exists(feed_id feed) {
@@ -136,20 +162,19 @@ expected<feed_record> checkpoint_store::create_feed(std::string_view name,
     return tl::unexpected{std::move(found.error())};
   if (*found && (*found)->rules == rules)
     return **found;
-  if (*found)
+  if (*found && !(*found)->rules.same_rows(rules))
     return fail(errc::duplicate_name,
                 "feed \"" + std::string{name}
                   + "\" exists with other tables or another order",
                 "Use its rules, another name, or remove it first.");
-  auto done = impl_->db->run(
-    "INSERT INTO feeds(name, ordering) VALUES (?1, ?2)", [&](auto& x) {
-      x.bind_text(1, name).bind_integer(2,
-                                        static_cast<std::int64_t>(rules.order));
-    });
   auto result = feed_record{{}, std::string{name}, rules};
-  result.id = {static_cast<std::uint64_t>(impl_->db->last_insert_id())};
-  if (done)
-    done = impl_->store_rules(result);
+  auto done = status{};
+  if (*found) {
+    result.id = (*found)->id;
+    done = impl_->store_confirm(result);
+  } else {
+    done = impl_->insert_feed(result);
+  }
   if (done)
     done = guard->commit();
   if (!done)

@@ -38,8 +38,9 @@ public:
 
   // -- feeds ------------------------------------------------------------------
 
-  /// @error duplicate_name when a feed of that name has other rules; the same
-  ///        rules again return the feed that is there.
+  /// The same rules again return the feed that is there, with another
+  /// `confirm` changed in that.
+  /// @error duplicate_name when a feed of that name has other rules
   [[nodiscard]] expected<feed_record> create_feed(std::string_view name,
                                                   const feed_rules& rules);
   /// Its floors and positions go too. @error unknown_feed

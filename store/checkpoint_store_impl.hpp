@@ -22,6 +22,8 @@ struct checkpoint_store::impl {
   expected<std::optional<feed_record>> find_feed(std::string_view name);
   status load_rules(feed_record& feed);
   status store_rules(const feed_record& feed);
+  status insert_feed(feed_record& feed);
+  status store_confirm(const feed_record& feed);
   expected<bool> feed_exists(feed_id feed);
   expected<std::optional<feed_floor>> floor_of(feed_id feed);
   status write_floor(const feed_floor& floor);

@@ -19,7 +19,8 @@ constexpr const char* tables = R"(
   CREATE TABLE feeds(
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE,
-    ordering INTEGER NOT NULL);
+    ordering INTEGER NOT NULL,
+    confirm INTEGER NOT NULL);
   CREATE TABLE feed_patterns(
     feed INTEGER NOT NULL, excluded INTEGER NOT NULL, place INTEGER NOT NULL,
     pattern TEXT NOT NULL,
@@ -55,13 +56,19 @@ constexpr const char* tables = R"(
     number INTEGER NOT NULL, place INTEGER NOT NULL,
     name TEXT NOT NULL, type TEXT NOT NULL, key_part INTEGER NOT NULL,
     PRIMARY KEY (number, place)) WITHOUT ROWID;
-  PRAGMA user_version = 2;
+  PRAGMA user_version = 3;
 )";
 
 // Feeds knew no order across tables.
 constexpr const char* to_format_2 = R"(
   ALTER TABLE feeds ADD COLUMN ordering INTEGER NOT NULL DEFAULT 1;
   PRAGMA user_version = 2;
+)";
+
+// What was in the log was confirmed.
+constexpr const char* to_format_3 = R"(
+  ALTER TABLE feeds ADD COLUMN confirm INTEGER NOT NULL DEFAULT 1;
+  PRAGMA user_version = 3;
 )";
 
 // The name of a new directory or file is durable only after this.
@@ -133,7 +140,14 @@ status make_tables(sqlite_db& db) {
                   + ", this program knows " + std::to_string(meta_format));
   if (*version == meta_format)
     return {};
-  if (auto made = db.exec(*version == 1 ? to_format_2 : tables); !made)
+  auto made = status{};
+  if (*version == 0)
+    made = db.exec(tables);
+  if (*version == 1)
+    made = db.exec(to_format_2);
+  if (made && *version > 0)
+    made = db.exec(to_format_3);
+  if (!made)
     return made;
   return guard->commit();
 }

@@ -9,7 +9,7 @@
 namespace sluice {
 
 /// Version of `meta.db`, kept in SQLite's user_version.
-inline constexpr std::int64_t meta_format = 2;
+inline constexpr std::int64_t meta_format = 3;
 
 /// Opens `meta.db` in `directory`, making both if they are missing, with the
 /// tables of checkpoint_store and table_history. Each commit is durable.

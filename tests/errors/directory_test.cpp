@@ -168,9 +168,9 @@ TEST_CASE("a directory of a newer version is one line") {
   SUBCASE("by its meta.db") {
     uut.sql("state/meta.db", "PRAGMA user_version = 9");
     uut.fails({}, "log_format_newer",
-              "state/meta.db: format 9, this program knows 2", later_version);
+              "state/meta.db: format 9, this program knows 3", later_version);
     // That version is used: here, the number is this one's again.
-    uut.sql("state/meta.db", "PRAGMA user_version = 2");
+    uut.sql("state/meta.db", "PRAGMA user_version = 3");
   }
   SUBCASE("by its log") {
     auto path = uut.at("state/log/app/1/store");

@@ -215,12 +215,48 @@ TEST_CASE("a meta.db of format 1 has feeds in the order of tables") {
     REQUIRE(db.has_value());
     REQUIRE((*db)
               ->exec("ALTER TABLE feeds DROP COLUMN ordering;"
+                     "ALTER TABLE feeds DROP COLUMN confirm;"
                      "PRAGMA user_version = 1")
               .has_value());
   }
   auto uut = open(directory);
   REQUIRE(uut.feeds().has_value());
   CHECK(uut.feeds()->at(0).rules.order == feed_order::table);
+  CHECK(uut.feeds()->at(0).rules.confirm == confirm_level::log);
+}
+
+TEST_CASE("a meta.db of format 2 has feeds that confirm what is in the log") {
+  auto directory = temporary_directory{};
+  {
+    auto uut = open(directory);
+    REQUIRE(uut.create_feed("a", {}).has_value());
+  }
+  {
+    auto db = sqlite_db::open(directory.file("meta/meta.db"));
+    REQUIRE(db.has_value());
+    REQUIRE((*db)
+              ->exec("ALTER TABLE feeds DROP COLUMN confirm;"
+                     "PRAGMA user_version = 2")
+              .has_value());
+  }
+  auto uut = open(directory);
+  REQUIRE(uut.feeds().has_value());
+  CHECK(uut.feeds()->at(0).rules == feed_rules{});
+}
+
+TEST_CASE("a feed's level of confirming changes, and its tables do not") {
+  auto directory = temporary_directory{};
+  auto rules = feed_rules{};
+  rules.confirm = confirm_level::sinks;
+  auto id = open(directory).create_feed("a", {})->id;
+  REQUIRE(open(directory).create_feed("a", rules).has_value());
+  auto uut = open(directory);
+  REQUIRE(uut.feeds()->size() == 1);
+  CHECK(uut.feeds()->at(0) == feed_record{id, "a", rules});
+  rules.include = {"t*"};
+  CHECK(uut.create_feed("a", rules).error().code == errc::duplicate_name);
+  CHECK(uut.create_feed("a", {})->id == id);
+  CHECK(uut.feeds()->at(0).rules.confirm == confirm_level::log);
 }
 
 TEST_CASE("a newer meta.db is refused and not touched") {
@@ -229,7 +265,7 @@ TEST_CASE("a newer meta.db is refused and not touched") {
   {
     auto db = sqlite_db::open(directory.file("meta/meta.db"));
     REQUIRE(db.has_value());
-    REQUIRE((*db)->exec("PRAGMA user_version = 3").has_value());
+    REQUIRE((*db)->exec("PRAGMA user_version = 4").has_value());
   }
   auto result = checkpoint_store::open(directory.file("meta"));
   REQUIRE_FALSE(result.has_value());
