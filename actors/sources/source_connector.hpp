@@ -79,6 +79,15 @@ public:
   /// upstream. May be called rarely; does a bounded amount of work.
   /// @returns Whether there is more of that work: call again soon.
   [[nodiscard]] virtual expected<bool> confirm(timestamp ts) = 0;
+  /// How much the upstream keeps because it is not confirmed, as far as that is
+  /// known without a question to it. None: it does not say.
+  [[nodiscard]] virtual std::optional<std::uint64_t> retained_bytes() const {
+    return std::nullopt;
+  }
+  /// A timestamp as people know it who look after the upstream.
+  [[nodiscard]] virtual std::string place_of(timestamp ts) const {
+    return std::to_string(ts.value);
+  }
   /// How long to wait after a read that gave nothing, given how many such
   /// reads there were in a row. Wakes by itself then.
   [[nodiscard]] virtual std::chrono::milliseconds

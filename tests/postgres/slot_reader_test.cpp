@@ -37,7 +37,8 @@ struct slot_fixture {
     auto slot = temporary_slot_name();
     auto made = export_snapshot(*to, slot, true, 10s);
     REQUIRE(made);
-    auto stream = start_stream(std::move(*to), {slot, "p", made->consistent},
+    auto stream = start_stream(std::move(*to),
+                               {slot, "p", made->consistent, made->consistent},
                                1U << 20U, 10s);
     REQUIRE(stream);
     uut.emplace(std::move(*stream),

@@ -1,5 +1,6 @@
 #include "actors/sources/postgres/frame_queue.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -26,6 +27,7 @@ void frame_queue::put(lsn at, std::string_view payload) {
   if (payload.empty())
     return;
   auto lock = std::lock_guard{mutex_};
+  heard_of_ = std::max(heard_of_, at);
   append(entries_, {at, payload.size()});
   entries_ += payload;
   last_resolved_ = std::string::npos;
@@ -35,6 +37,7 @@ void frame_queue::put(lsn at, std::string_view payload) {
 
 void frame_queue::put_resolved(lsn at) {
   auto lock = std::lock_guard{mutex_};
+  heard_of_ = std::max(heard_of_, at);
   if (last_resolved_ != std::string::npos)
     entries_.resize(last_resolved_);
   last_resolved_ = entries_.size();
@@ -68,6 +71,11 @@ bool frame_queue::confirm(lsn flushed) {
     return false;
   confirmed_ = flushed;
   return true;
+}
+
+std::uint64_t frame_queue::retained_bytes() const {
+  auto lock = std::lock_guard{mutex_};
+  return heard_of_ - std::min(heard_of_, confirmed_);
 }
 
 void frame_queue::stop() {

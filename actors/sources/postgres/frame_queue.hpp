@@ -48,6 +48,9 @@ public:
   take(std::chrono::milliseconds wait = std::chrono::milliseconds{0});
   /// The server may forget what is below. @returns Whether that is news.
   bool confirm(lsn flushed);
+  /// Of the server's log, from what is confirmed to where the server was when
+  /// it last said so.
+  [[nodiscard]] std::uint64_t retained_bytes() const;
   /// The thread is to end.
   void stop();
   /// Cuts the first frame off `entries`. @pre They came from `take`.
@@ -61,6 +64,7 @@ private:
   std::size_t last_resolved_ = std::string::npos; // the last entry is one
   error ended_;
   lsn confirmed_ = 0;
+  lsn heard_of_ = 0; // the highest place
   bool stopping_ = false;
   std::size_t bytes_max_;
 };

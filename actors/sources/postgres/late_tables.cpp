@@ -124,10 +124,10 @@ status late_tables::prepare_copies(prepared_join& into) {
   auto copies = table_copies::start(std::move(what));
   if (!copies)
     return pass(copies);
-  auto stream = start_stream(
-    std::move(*replication),
-    {slot, options_.publication, made->consistent, options_.binary},
-    options_.queue_bytes, options_.patience);
+  auto stream = start_stream(std::move(*replication),
+                             {slot, options_.publication, made->consistent,
+                              made->consistent, options_.binary},
+                             options_.queue_bytes, options_.patience);
   if (!stream)
     return pass(stream);
   into.copies = std::move(*copies);

@@ -1,5 +1,6 @@
 #include "actors/sources/postgres/postgres_source.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "actors/sources/postgres/postgres_source_impl.hpp"
@@ -189,6 +190,16 @@ expected<bool> postgres_source::confirm(timestamp ts) {
   if (x.stream && !x.copy && ts.value >= x.from.base)
     x.stream->confirm(ts.value - x.from.base + 1);
   return false;
+}
+
+std::optional<std::uint64_t> postgres_source::retained_bytes() const {
+  if (!impl_->stream)
+    return std::nullopt;
+  return impl_->stream->retained_bytes();
+}
+
+std::string postgres_source::place_of(timestamp ts) const {
+  return to_string_lsn(ts.value - std::min(ts.value, impl_->from.base));
 }
 
 // `read` has waited.

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,9 @@ public:
   open(const source_position& at, source_journal& journal) override;
   [[nodiscard]] expected<source_batch> read(std::size_t bytes_max) override;
   [[nodiscard]] expected<bool> confirm(timestamp ts) override;
+  [[nodiscard]] std::optional<std::uint64_t> retained_bytes() const override;
+  /// As an LSN, `0/1A2B3C`.
+  [[nodiscard]] std::string place_of(timestamp ts) const override;
   [[nodiscard]] std::chrono::milliseconds
   idle_wait(std::uint32_t empty_reads) const override;
 

@@ -49,7 +49,7 @@ struct postgres_source::impl {
                       const std::string& snapshot, generation number);
   status note_origin();
   status read_slot(postgres::connection replication, postgres::lsn from_place,
-                   row_cursor resume);
+                   postgres::lsn confirmed, row_cursor resume);
   void look_for_tables();
   expected<source_batch> read(std::size_t bytes_max);
   expected<source_batch> read_copy(std::size_t bytes_max);

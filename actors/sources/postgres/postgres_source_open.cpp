@@ -123,14 +123,14 @@ status postgres_source::impl::open(const source_position& at) {
   behind = resolved_at(from.base, server->end);
   look_for_tables();
   return read_slot(std::move(*replication), std::get<go_on>(*plan).from,
-                   at.resume);
+                   server->slot ? server->slot->confirmed : 0, at.resume);
 }
 
 status postgres_source::impl::read_slot(connection replication, lsn from_place,
-                                        row_cursor resume) {
+                                        lsn confirmed, row_cursor resume) {
   auto begun = start_stream(
     std::move(replication),
-    {options.slot, options.publication, from_place, options.binary},
+    {options.slot, options.publication, from_place, confirmed, options.binary},
     options.queue_bytes, options.patience);
   if (!begun)
     return pass(begun);
@@ -217,7 +217,7 @@ status postgres_source::impl::begin_copy(connection replication,
   if (!copy)
     look_for_tables();
   return read_slot(std::move(replication), snapshot->consistent,
-                   row_cursor::end_of(from.copied_at));
+                   snapshot->consistent, row_cursor::end_of(from.copied_at));
 }
 
 } // namespace sluice

@@ -68,7 +68,7 @@ replication_stream::listen_to(connection to, const request& what,
   auto result = std::unique_ptr<replication_stream>{
     new replication_stream{std::move(to), queue_bytes}};
   auto* stream = result.get();
-  stream->queue_.confirm(what.from);
+  stream->queue_.confirm(what.confirmed);
   stream->thread_ = std::thread{[stream] { stream->listen(); }};
   return result;
 }

@@ -20,6 +20,7 @@ public:
     std::string slot;
     std::string publication;
     lsn from = 0;        ///< Transactions that commit before are not sent.
+    lsn confirmed = 0;   ///< The slot's: the server would go back, too.
     bool binary = false; ///< Values as types' send functions write them.
   };
 
@@ -39,6 +40,10 @@ public:
   take(std::chrono::milliseconds wait = std::chrono::milliseconds{0});
   /// The server may forget what is below.
   void confirm(lsn flushed);
+  /// @see frame_queue::retained_bytes
+  [[nodiscard]] std::uint64_t retained_bytes() const {
+    return queue_.retained_bytes();
+  }
 
 private:
   replication_stream(connection to, std::size_t queue_bytes);

@@ -41,6 +41,10 @@ public:
   [[nodiscard]] const row_assembly& rows() const noexcept { return rows_; }
   /// The server may forget what is below.
   void confirm(lsn flushed) { from_->confirm(flushed); }
+  /// @see frame_queue::retained_bytes
+  [[nodiscard]] std::uint64_t retained_bytes() const {
+    return from_->retained_bytes();
+  }
 
 private:
   expected<std::string> take(std::chrono::milliseconds wait);
