@@ -7,8 +7,9 @@
 namespace sluice {
 
 event_store_state::event_store_state(event_store_options options)
-  : options_{options}, retention_{{options.partition, options.partitions,
-                                   options.place}} {
+  : options_{options},
+    retention_{{options.partition, options.partitions, options.place}},
+    confirmed_{options.partition, {}, {}} {
   // nop
 }
 
@@ -58,7 +59,8 @@ event_store_state::on_abandoned(const error& failure, const log_position& log,
   resolved_ = std::max({log.resolved, announced_resolved_, durable_resolved_});
   if (!promises_.empty())
     resolved_ = std::max(resolved_, promises_.back().resolved);
-  confirmed_ = {}; // The new source has not heard of it.
+  // The new source has not heard of it.
+  confirmed_ = {options_.partition, {}, {}};
   auto out = effects{};
   advance(out);
   // No row stands between the last end mark and the promise.

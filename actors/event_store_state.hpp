@@ -180,6 +180,7 @@ private:
   void raise_promises();
   void send_progress_to(std::size_t shard, effects& out);
   void drop_sent_blocks();
+  [[nodiscard]] source_confirmed confirmable();
   void confirm(effects& out);
   void begin_sync(effects& out);
   void schedule(effects& out, milliseconds now);
@@ -197,7 +198,7 @@ private:
   block_index announced_;
   timestamp announced_resolved_;
   timestamp durable_resolved_;
-  timestamp confirmed_;
+  source_confirmed confirmed_; // as the writer heard it last
   std::deque<indexed_block> window_; // the log's last blocks
   std::uint64_t window_bytes_ = 0;
   std::vector<shard_entry> shards_;

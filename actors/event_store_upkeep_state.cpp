@@ -92,11 +92,24 @@ event_store_state::effects event_store_state::on_synced(const log_position& log,
   return out;
 }
 
+// What the writer should know by now. It may have heard of more already, before
+// a feed came that holds it back.
+source_confirmed event_store_state::confirmable() {
+  auto result = confirmed_;
+  if (!writer_)
+    return result;
+  auto limit = retention_.confirm_limit();
+  result.ts = std::max(result.ts, std::min(durable_resolved_, limit.ts));
+  result.held_by = limit.ts < durable_resolved_ ? limit.held_by : feed_id{};
+  return result;
+}
+
 void event_store_state::confirm(effects& out) {
-  if (!writer_ || durable_resolved_ <= confirmed_)
+  auto next = confirmable();
+  if (next == confirmed_)
     return;
-  confirmed_ = durable_resolved_;
-  out.push_back(source_confirmed{options_.partition, confirmed_});
+  confirmed_ = next;
+  out.push_back(next);
 }
 
 // -- time ---------------------------------------------------------------------
@@ -104,7 +117,7 @@ void event_store_state::confirm(effects& out) {
 // An idle store arms no timer at all.
 void event_store_state::schedule(effects& out, milliseconds now) {
   auto to_sync = log_.last > log_.synced && !syncing_ && !failure_;
-  auto to_confirm = writer_ && durable_resolved_ > confirmed_;
+  auto to_confirm = confirmable() != confirmed_;
   if ((to_sync || to_confirm) && !sync_at_) {
     sync_at_ = now + options_.sync_interval;
     out.push_back(wake_store{options_.sync_interval});

@@ -51,6 +51,7 @@ retention_state::retention_state(retention_options options)
 void retention_state::on_feeds_loaded(const feeds_loaded& message) {
   loaded_ = true;
   floors_moved_ = true;
+  confirm_limit_.reset();
   for (const auto& feed : message.feeds)
     feeds_[feed.id].record = feed;
   for (const auto& stored : message.floors) {
@@ -64,22 +65,28 @@ void retention_state::on_feeds_loaded(const feeds_loaded& message) {
   }
   for (const auto& table : message.tables)
     tables_[table.table].name = table.name;
-  for (auto& entry : tables_)
-    match(entry.second);
+  for (const auto& entry : tables_)
+    match(entry.first);
   on_noted(message.lost);
 }
 
 void retention_state::on_table(const table_info& table) {
-  auto& entry = tables_[table.table];
-  entry.name = table.name;
-  match(entry);
+  tables_[table.table].name = table.name;
+  match(table.table);
 }
 
-void retention_state::match(table_entry& table) const {
-  table.feeds.clear();
-  for (const auto& [id, feed] : feeds_)
-    if (feed.record.rules.matches(table.name))
-      table.feeds.push_back(id);
+void retention_state::match(table_id table) {
+  auto& entry = tables_[table];
+  auto own = is_own(table) ? std::size_t{1} : 0;
+  for (auto id : entry.feeds)
+    feeds_.at(id).own_tables -= own;
+  entry.feeds.clear();
+  for (auto& [id, feed] : feeds_)
+    if (feed.record.rules.matches(entry.name)) {
+      entry.feeds.push_back(id);
+      feed.own_tables += own;
+    }
+  confirm_limit_.reset();
 }
 
 void retention_state::on_feed_removed(feed_id feed) {
@@ -87,6 +94,7 @@ void retention_state::on_feed_removed(feed_id feed) {
   for (auto& entry : tables_)
     std::erase(entry.second.feeds, feed);
   floors_moved_ = true;
+  confirm_limit_.reset();
 }
 
 void retention_state::on_floor_report(const floor_report& report) {
@@ -103,6 +111,7 @@ void retention_state::on_floor_report(const floor_report& report) {
   if (!feed.now.raise(next))
     return;
   floors_moved_ = true;
+  confirm_limit_.reset();
   feed.unstored = true;
   unstored_ = true;
 }
@@ -123,10 +132,14 @@ void retention_state::unpin(table_id table, row_cursor after) {
   floors_moved_ = true;
 }
 
+bool retention_state::is_own(table_id table) const {
+  return partition_of(table, options_.partitions) == options_.place;
+}
+
 std::vector<table_id> retention_state::own_tables() const {
   auto result = std::vector<table_id>{};
   for (const auto& entry : tables_)
-    if (partition_of(entry.first, options_.partitions) == options_.place)
+    if (is_own(entry.first))
       result.push_back(entry.first);
   std::sort(result.begin(), result.end());
   return result;
@@ -163,6 +176,38 @@ timestamp retention_state::floor_of(table_id table) const {
 timestamp retention_state::floor_of(feed_id feed, table_id table) const {
   auto found = feeds_.find(feed);
   return found == feeds_.end() ? timestamp{} : found->second.now.of(table);
+}
+
+// Without a look at each table: those at the bulk floor may be a million. Of a
+// feed that has no table here nothing can be missing.
+timestamp retention_state::lowest_floor(const feed_entry& feed) const {
+  auto result = timestamp::max();
+  auto at_bulk = feed.own_tables;
+  for (const auto& [table, floor] : feed.now.exceptions) {
+    auto known = tables_.find(table);
+    if (known == tables_.end() || !is_own(table)
+        || std::count(known->second.feeds.begin(), known->second.feeds.end(),
+                      feed.record.id)
+             == 0)
+      continue;
+    result = std::min(result, floor);
+    --at_bulk;
+  }
+  return at_bulk == 0 ? result : std::min(result, feed.now.bulk);
+}
+
+retention_state::limit retention_state::confirm_limit() {
+  if (confirm_limit_)
+    return *confirm_limit_;
+  auto result = limit{loaded_ ? timestamp::max() : timestamp{}, {}};
+  for (const auto& [id, feed] : feeds_) {
+    if (feed.record.rules.confirm != confirm_level::sinks)
+      continue;
+    if (auto floor = lowest_floor(feed); floor < result.ts)
+      result = {floor, id};
+  }
+  confirm_limit_ = result;
+  return result;
 }
 
 timestamp retention_state::release_floor(table_id table) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -46,6 +47,17 @@ public:
   [[nodiscard]] timestamp floor_of(table_id table) const;
   /// As far as this feed is concerned.
   [[nodiscard]] timestamp floor_of(feed_id feed, table_id table) const;
+  /// How far the source may be confirmed, and the feed that says so; 0: none.
+  struct limit {
+    timestamp ts;
+    feed_id held_by;
+
+    friend bool operator==(const limit&, const limit&) = default;
+  };
+  /// The lowest floor, of any table of this partition, of the feeds with
+  /// `confirm` = sinks. Without such a feed there is no limit; before the
+  /// feeds are loaded, nothing may be confirmed.
+  [[nodiscard]] limit confirm_limit();
   /// Rows of the table <= it may be gone.
   [[nodiscard]] timestamp lost(table_id table) const;
   /// The same of what a scan wants to read.
@@ -88,14 +100,17 @@ private:
     floors now;
     std::unordered_map<table_id, timestamp> stored; // several partitions only
     bool unstored = false;
+    std::size_t own_tables = 0; // that match it, of this partition
   };
   struct table_entry {
     std::string name;
     std::vector<feed_id> feeds; // that match it
   };
 
-  void match(table_entry& table) const;
+  void match(table_id table);
+  [[nodiscard]] bool is_own(table_id table) const;
   [[nodiscard]] std::vector<table_id> own_tables() const;
+  [[nodiscard]] timestamp lowest_floor(const feed_entry& feed) const;
   [[nodiscard]] feed_floor whole_floor(const feed_entry& feed) const;
   [[nodiscard]] feed_floor changed_floor(feed_entry& feed) const;
 
@@ -107,6 +122,7 @@ private:
   bool loaded_ = false;
   bool floors_moved_ = false;
   bool unstored_ = false;
+  std::optional<limit> confirm_limit_; // none: something moved since
 };
 
 } // namespace sluice

@@ -218,6 +218,7 @@ status service::add_source(std::string_view name,
     known.push_back(std::move(*feeds));
   }
 
+  x.upstream = source_name;
   x.parts.start_schemas(std::move(*history), x.options.partitions);
   for (std::size_t i = 0; i < logs.size(); ++i)
     x.start_partition(i, *store, std::move(logs[i]));

@@ -83,8 +83,8 @@ public:
 
   /// A feed lives until it is removed by name, over restarts: its position is
   /// kept, and the log keeps what it has not got. Creating it again with the
-  /// same rules changes nothing. Create feeds before the source, so that they
-  /// see everything.
+  /// same rules changes nothing but `confirm`, from now on. Create feeds before
+  /// the source, so that they see everything.
   /// @error duplicate_name: other rules under that name; invalid_option: the
   ///        order of transactions with more than one partition
   [[nodiscard]] status create_feed(std::string_view name,
@@ -124,6 +124,7 @@ public:
   /// How far a feed is, and why it stopped if it did.
   /// @error unknown_feed: not subscribed; timed_out; stopped
   [[nodiscard]] expected<feed_status> status_of(std::string_view feed);
+  /// Also which feed keeps the upstream from forgetting, and how much that is.
   /// @error source_unavailable: no source; timed_out; stopped
   [[nodiscard]] expected<source_status> source();
   /// One per partition. @error as `source`

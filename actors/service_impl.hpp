@@ -82,6 +82,7 @@ struct service::impl {
   std::unique_ptr<directory_lock> lock; // of all that is in the directory
   service_records records;
   std::string directory_id; // empty in memory
+  std::string upstream;     // name of the source; empty without one
   std::unique_ptr<own_system> own;
   caf::actor_system& system;
   wiring parts{system, wiring::blocking::detached};

@@ -16,6 +16,19 @@ using namespace std::chrono_literals;
 
 constexpr auto flush_poll = 2ms;
 
+/// `source shop: keeps 48 MiB after 0/1A2B3C, because feed "search" (confirm =
+/// sinks) has no more yet`
+std::string held_back(const std::string& source, const source_status& x,
+                      const std::string& feed) {
+  auto bytes = x.retained_bytes;
+  auto kept = bytes == 0 ? std::string{"what came"}
+              : bytes < 1 << 20
+                ? std::to_string((bytes + 1023) >> 10) + " KiB"
+                : std::to_string(bytes >> 20) + " MiB";
+  return "source " + source + ": keeps " + kept + " after " + x.confirmed_at
+         + ", because feed \"" + feed + "\" (confirm = sinks) has no more yet";
+}
+
 } // namespace
 
 // -- subscriptions ------------------------------------------------------------
@@ -126,8 +139,17 @@ expected<source_status> service::source() {
   if (!impl_->parts.actors().source)
     return fail(errc::source_unavailable, "no source was added",
                 "Call add_source first.");
-  return impl_->ask<source_status>(impl_->parts.actors().source,
-                                   source_status_query{});
+  auto answer = impl_->ask<source_status>(impl_->parts.actors().source,
+                                          source_status_query{});
+  if (!answer || !answer->held_by)
+    return answer;
+  auto all = feeds();
+  if (!all)
+    return tl::unexpected(all.error());
+  for (const auto& feed : *all)
+    if (feed.id == answer->held_by)
+      answer->held_back = held_back(impl_->upstream, *answer, feed.name);
+  return answer;
 }
 
 expected<std::vector<store_status>> service::log() {

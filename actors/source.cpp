@@ -69,6 +69,14 @@ auto guarded(Call call) -> decltype(call()) {
   }
 }
 
+source_status status_of(const source_data& data) {
+  auto result = data.core.status();
+  const auto& upstream = *data.parts.connector;
+  result.retained_bytes = upstream.retained_bytes().value_or(0);
+  result.confirmed_at = upstream.place_of(result.confirmed);
+  return result;
+}
+
 void perform_all(pointer self, source_state::effects effects);
 
 /// Carries out what the state decided. The only place that sends, and that
@@ -119,7 +127,7 @@ struct perform {
   }
   void operator()(source_stopped&) const {
     for (auto& promise : self->state.stops)
-      promise.deliver(core().status());
+      promise.deliver(status_of(self->state));
     self->state.stops.clear();
   }
 
@@ -175,7 +183,7 @@ source(source_actor::stateful_pointer<source_data> self, source_options options,
       perform_all(self, self->state.core.on_tick(now(self)));
     },
     [=](const stop_source&) { return stop(self); },
-    [=](const source_status_query&) { return self->state.core.status(); },
+    [=](const source_status_query&) { return status_of(self->state); },
   };
 }
 

@@ -128,9 +128,11 @@ private:
     std::uint64_t number = 0;              // of the last append sent
     std::deque<std::pair<std::uint64_t, std::uint64_t>> unanswered; // bytes
     timestamp confirmed;
+    feed_id held_by;
   };
 
   [[nodiscard]] std::size_t place_of(partition_id id) const;
+  [[nodiscard]] feed_id held_by() const;
   void attach(effects& out);
   void retry(effects& out, milliseconds now);
   [[nodiscard]] milliseconds jitter();

@@ -64,14 +64,16 @@ struct append_failed {
   auto fields() { return std::tie(partition, number, reason); }
 };
 
-/// EVENT_STORE -> SOURCE: everything <= ts survives a power cut.
+/// EVENT_STORE -> SOURCE: everything <= ts survives a power cut, and may be
+/// forgotten upstream.
 struct source_confirmed {
   partition_id partition;
   timestamp ts;
+  feed_id held_by; ///< More is durable, but its sink has not got it; 0: none.
 
   friend bool operator==(const source_confirmed&,
                          const source_confirmed&) = default;
-  auto fields() { return std::tie(partition, ts); }
+  auto fields() { return std::tie(partition, ts, held_by); }
 };
 
 } // namespace sluice

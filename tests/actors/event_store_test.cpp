@@ -63,6 +63,7 @@ struct fixture : deterministic {
 } // namespace
 
 TEST_CASE_FIXTURE(fixture, "Scenario: rows go from the source to a shard") {
+  send(uut, feeds_loaded{});
   attach();
   CHECK(source.take<source_attached>().size() == 1);
   tell(shard, attach_shard{});

@@ -96,6 +96,7 @@ struct fixture : deterministic {
       auto store = event_store_options{};
       store.partition = {i};
       stores.push_back(spawn(event_store, store, engine, helper));
+      send(stores.back(), feeds_loaded{});
     }
     uut = spawn(source, options,
                 source_parts{upstream, journal, stores, schemas});
@@ -120,6 +121,7 @@ TEST_CASE_FIXTURE(fixture, "Scenario: everything upstream gets into the log") {
   auto status = ask<source_status>(uut, source_status_query{});
   CHECK(status.rows == 6);
   CHECK(status.confirmed == timestamp{60});
+  CHECK(status.confirmed_at == "60");
   CHECK(status.idle);
 }
 

@@ -89,6 +89,12 @@ public:
     for (auto& x : take<sync_log>())
       run(uut.on_log_synced({x.order, {}}));
   }
+  void load_feeds(std::vector<feed_record> feeds = {}) {
+    auto message = feeds_loaded{};
+    message.feeds = std::move(feeds);
+    message.tables = {{{7}, "t7", {1}, {}}, {{8}, "t8", {1}, {}}};
+    run(uut.on_feeds_loaded(message, now));
+  }
   void load_feed(std::uint64_t floor, std::vector<table_floor> lost = {}) {
     auto message = feeds_loaded{};
     message.feeds = {{{1}, "all", {}}};

@@ -215,6 +215,7 @@ TEST_CASE("at level synced rows are announced only after their sync") {
 
 TEST_CASE("the source hears what is durable after a sync and not before") {
   auto bench = event_store_bench{};
+  bench.load_feeds();
   bench.attach_source();
   bench.append(block_of({{7, 20}, end_mark}), 20);
   bench.advance(50);
@@ -228,6 +229,7 @@ TEST_CASE("the source hears what is durable after a sync and not before") {
 
 TEST_CASE("a resolved without unsynced rows is confirmed at the next tick") {
   auto bench = event_store_bench{};
+  bench.load_feeds();
   bench.attach_source();
   bench.resolve(20);
   bench.resolve(40);
@@ -239,6 +241,7 @@ TEST_CASE("a resolved without unsynced rows is confirmed at the next tick") {
 
 TEST_CASE("a source that attaches hears what is durable already") {
   auto bench = event_store_bench{};
+  bench.load_feeds();
   bench.attach_source();
   bench.resolve(20);
   bench.advance(50);

@@ -403,9 +403,9 @@ TEST_CASE("only what all partitions have is confirmed upstream") {
   bench.attached(1, 20);
   bench.attached(2, 20);
   bench.run(bench.uut.on_opened({}, {}, bench.now));
-  bench.run(bench.uut.on_source_confirmed({{1}, {60}}, bench.now));
+  bench.run(bench.uut.on_source_confirmed({{1}, {60}, {}}, bench.now));
   CHECK(bench.take<call_confirm>().empty());
-  bench.run(bench.uut.on_source_confirmed({{2}, {40}}, bench.now));
+  bench.run(bench.uut.on_source_confirmed({{2}, {40}, {}}, bench.now));
   auto calls = bench.take<call_confirm>();
   REQUIRE(calls.size() == 1);
   CHECK(calls[0].ts == timestamp{40});
@@ -414,10 +414,31 @@ TEST_CASE("only what all partitions have is confirmed upstream") {
   CHECK(bench.uut.status().confirmed == timestamp{40});
 }
 
+TEST_CASE("the feed that holds the lowest partition back is in the status") {
+  auto bench = source_bench{two_partitions()};
+  bench.run(bench.uut.on_start({}));
+  auto hears = [&](std::uint64_t partition, std::uint64_t ts,
+                   std::uint64_t held_by) {
+    bench.run(bench.uut.on_source_confirmed({{partition}, {ts}, {held_by}},
+                                            bench.now));
+    return bench.uut.status().held_by;
+  };
+  CHECK(hears(1, 40, 3) == feed_id{}); // partition 2 has not said anything
+  CHECK(hears(2, 60, 0) == feed_id{3});
+  CHECK(hears(1, 50, 0) == feed_id{});
+  CHECK(hears(2, 60, 4) == feed_id{}); // 1 is lower, and goes on by itself
+  CHECK(hears(1, 60, 0) == feed_id{4});
+  bench.run(bench.uut.on_append_failed({{1}, 0, {errc::log_io, "EIO"}},
+                                       bench.now));
+  bench.now += milliseconds{100};
+  bench.tick(); // attaches again
+  CHECK(bench.uut.status().held_by == feed_id{});
+}
+
 TEST_CASE("confirming is repeated while there is work but not too often") {
   auto bench = source_bench{};
   bench.start();
-  bench.run(bench.uut.on_source_confirmed({{1}, {40}}, bench.now));
+  bench.run(bench.uut.on_source_confirmed({{1}, {40}, {}}, bench.now));
   CHECK(bench.take<call_confirm>().size() == 1);
   bench.uut.on_confirmed(true, {});
   bench.tick();
