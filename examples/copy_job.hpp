@@ -3,6 +3,7 @@
 #include <chrono>
 #include <csignal>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,7 @@ struct copy_job {
   double patience_seconds = 10;
   bool once = false;
   bool copy_again = false;
+  sluice::confirm_level confirm = sluice::confirm_level::log;
   /// What is said behind the number of rows.
   std::function<std::string(const copy_state&)> note = &copy_state::note;
   /// Whether the sink has it all; without it, once the source is idle.
@@ -44,6 +46,18 @@ struct copy_job {
                     + "'; may be repeated. All without it")
       ->expected(1)
       ->take_all();
+  }
+  void add_confirm(CLI::App& app, const std::string& what) {
+    app
+      .add_option("--confirm", confirm,
+                  "When " + what
+                    + " may go: when they are in the 'log', or only when they "
+                      "are at the target, too: 'sinks'")
+      ->transform(CLI::CheckedTransformer(
+        std::map<std::string, sluice::confirm_level>{
+          {"log", sluice::confirm_level::log},
+          {"sinks", sluice::confirm_level::sinks}}))
+      ->default_str("log");
   }
   void add_patience(CLI::App& app, const std::string& what) {
     app
@@ -116,7 +130,9 @@ copy_job::start(std::unique_ptr<sluice::source_connector> from,
   auto service = sluice::service::open(options);
   if (!service)
     return service;
-  auto ok = service->create_feed(feed);
+  auto rules = sluice::feed_rules{};
+  rules.confirm = confirm;
+  auto ok = service->create_feed(feed, rules);
   if (ok)
     ok = service->add_source("app", std::move(from));
   if (ok)
@@ -139,7 +155,7 @@ inline sluice::status copy_job::follow(sluice::service& service) const {
     if (auto end = watch.ended_by(*now))
       return tl::unexpected<sluice::error>{std::move(end)};
     shown.done = now->feed.rows_durable;
-    shown.note = note(*now);
+    shown.note = note(*now) + now->kept();
     bar.show(shown);
     if (once && (has_all ? has_all(*now) : watch.has_all(*now)))
       break;

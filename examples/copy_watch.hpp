@@ -36,6 +36,13 @@ struct copy_state {
     return source.idle && !source.failure && feed.tables > 0
            && feed.resolved >= source.resolved && feed.unflushed.empty();
   }
+  /// What the upstream keeps because of the feed, where it is worth a word.
+  [[nodiscard]] std::string kept() const {
+    constexpr auto little = std::uint64_t{1} << 20U;
+    if (source.held_back.empty() || source.retained_bytes < little)
+      return {};
+    return "; " + source.held_back;
+  }
   /// Timestamps are the source's change numbers: their distance is the lag.
   [[nodiscard]] std::string note() const {
     if (source.failure)

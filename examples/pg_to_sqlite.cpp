@@ -71,6 +71,7 @@ void add_options(CLI::App& app, copy_job& job,
   app.add_option("--state", job.state, "Directory of log and positions")
     ->required();
   job.add_once(app);
+  job.add_confirm(app, "the server's log of changes");
   job.add_tables(app, "public.item*");
   app
     .add_option("--slot", from.slot,
