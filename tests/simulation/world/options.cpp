@@ -57,6 +57,9 @@ schedule_options expand(std::uint64_t seed, fault_set set) {
   result.synced = luck.percent(30);
   result.on_disk = luck.percent(set == fault_set::disk ? 100 : 30);
   draw_faults(result, set, luck);
+  // An older copy of a target has less than was confirmed.
+  if (luck.percent(50) && result.of(fault::sink_restored) == 0)
+    result.confirm_sinks = 1 + luck.roll(3);
   if (seed % 100 == 0)
     result.violation = static_cast<planted>(
       1 + (seed / 100) % (planted_kinds - 1));
@@ -66,11 +69,12 @@ schedule_options expand(std::uint64_t seed, fault_set set) {
 std::string to_string(const schedule_options& x) {
   auto result = fmt::format(
     "seed {}: {}, {} tables in {} partitions, DDL {} %, credit {}, window {}, "
-    "scans of {}, reads of {} rows, large {} %, {}, {}, {}",
+    "scans of {}, reads of {} rows, large {} %, {}, {}, {}, confirm = sinks {}",
     x.seed, policy_names[static_cast<std::size_t>(x.order)], x.tables,
     x.partitions, x.ddl, x.credit, x.window, x.scan, x.read_rows_max, x.large,
     x.keeps_all ? "nothing is released" : "rows are released",
-    x.synced ? "synced" : "written", x.on_disk ? "on disk" : "in memory");
+    x.synced ? "synced" : "written", x.on_disk ? "on disk" : "in memory",
+    std::array{"nowhere", "1st", "2nd", "1st and 2nd"}[x.confirm_sinks]);
   for (std::size_t i = 0; i < faults; ++i)
     if (x.chance[i] > 0)
       result += fmt::format("; {} {} %", fault_kinds[i].name, x.chance[i]);

@@ -114,6 +114,8 @@ struct schedule_options {
   bool keeps_all = true;   ///< A feed that nobody takes keeps all rows.
   bool synced = false;     ///< Rows are announced when they are durable.
   bool on_disk = false;    ///< The log is segment files.
+  /// Which of the first two feeds have confirm = sinks: the sum of 1 and 2.
+  std::uint64_t confirm_sinks = 0;
 
   [[nodiscard]] std::uint64_t of(fault x) const {
     return chance[static_cast<std::size_t>(x)];

@@ -34,6 +34,7 @@ enum class rule : std::uint8_t {
   i23,  ///< One scan at a time per stream.
   i25,  ///< Nothing is sent before the first reset.
   i30,  ///< Both sides have the same registrations.
+  c1,   ///< With confirm = sinks, what is confirmed is at the target.
   es18, ///< The store lets go of no row that a feed needs.
   ss11, ///< Each row comes with the schema of its time.
   n1,   ///< No part of a transaction is committed in the order of those.
@@ -43,7 +44,7 @@ enum class rule : std::uint8_t {
 inline constexpr auto rule_names = std::array{
   "I1",  "I2",  "I3",   "I4",    "I5",    "I6",  "I7",  "I8",
   "I11", "I12", "I12d", "I13",   "I14",   "I15", "I18", "I18g",
-  "I23", "I25", "I30",  "ES-18", "SS-11", "N1",  "L1"};
+  "I23", "I25", "I30",  "C1", "ES-18", "SS-11", "N1",  "L1"};
 
 [[nodiscard]] inline const char* to_string(rule x) {
   return rule_names[static_cast<std::size_t>(x)];

@@ -78,7 +78,8 @@ void upstream::add(row_block_builder& to, const history::row& x) {
     to.end();
 }
 
-expected<bool> upstream::confirm(timestamp) {
+expected<bool> upstream::confirm(timestamp ts) {
+  confirmed_(ts);
   return false;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "actors/sources/source_connector.hpp"
@@ -12,10 +13,12 @@ namespace sluice::simulation {
 class upstream : public source_connector {
 public:
   /// @param failing How many of the next calls fail; the world sets it.
+  /// @param confirmed Called with what may be forgotten here.
   upstream(const history& truth, choices& choose, std::uint64_t rows_max,
-           std::shared_ptr<std::uint64_t> failing)
-    : truth_{truth}, choose_{choose}, rows_max_{rows_max}, failing_{std::move(
-                                                             failing)} {
+           std::shared_ptr<std::uint64_t> failing,
+           std::function<void(timestamp)> confirmed)
+    : truth_{truth}, choose_{choose}, rows_max_{rows_max},
+      failing_{std::move(failing)}, confirmed_{std::move(confirmed)} {
     // nop
   }
 
@@ -35,6 +38,7 @@ private:
   choices& choose_;
   std::uint64_t rows_max_;
   std::shared_ptr<std::uint64_t> failing_;
+  std::function<void(timestamp)> confirmed_;
   std::size_t next_ = 0;     // row
   std::size_t next_ddl_ = 0; // of those that stand before it or later
 };

@@ -148,6 +148,9 @@ world::world(const schedule_options& how, choices choose, observer watch)
                   : feed_rules{{"t1", "t3"}, {}, feed_order::table};
   records_ = {
     {{1}, "by table", each}, {{2}, "second", second}, {{3}, "goes", each}};
+  for (std::size_t i = 0; i < 2; ++i)
+    if ((how.confirm_sinks >> i & 1U) != 0)
+      records_[i].rules.confirm = confirm_level::sinks;
   for (const auto& feed : records_)
     targets_.push_back(std::make_unique<target>(feed, truth_, checks_));
   if (how.keeps_all)
@@ -260,7 +263,8 @@ void world::start_broker() {
 void world::start_source() {
   auto parts = source_parts{};
   parts.connector = std::make_shared<upstream>(
-    truth_, choose_, how_.read_rows_max, source_fails_);
+    truth_, choose_, how_.read_rows_max, source_fails_,
+    [this](timestamp ts) { check_confirmed(ts); });
   parts.journal = journal_;
   parts.schemas = actors_.schemas;
   auto options = source_options{};

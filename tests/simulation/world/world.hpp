@@ -126,6 +126,7 @@ private:
   void check_resets(partition& p);
   void check_floors(partition& p);
   void check_store(partition& p);
+  void check_confirmed(timestamp ts);
   void check_rest();
   [[nodiscard]] bool converged() const;
   [[nodiscard]] bool even() const;

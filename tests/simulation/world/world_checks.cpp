@@ -229,6 +229,23 @@ void world::check_store(partition& p) {
   }
 }
 
+// -- the source ---------------------------------------------------------------
+
+// What may be forgotten upstream must be at each target that demands that.
+void world::check_confirmed(timestamp ts) {
+  for (const auto& target : targets_) {
+    if (target->feed().rules.confirm != confirm_level::sinks)
+      continue;
+    for (std::uint64_t t = 1; t <= truth_.tables(); ++t)
+      if (auto wanted = truth_.up_to(t, ts); target->wants(t))
+        checks_.check(rule::c1, target->rows(t) >= wanted, [&] {
+          return fmt::format("table {}: {} is confirmed, {} has {} of {} rows",
+                             t, ts.value, target->feed().name, target->rows(t),
+                             wanted);
+        });
+  }
+}
+
 // -- the end ------------------------------------------------------------------
 
 // All rows are there, and everybody on the way back knows.
