@@ -62,3 +62,18 @@ TEST_CASE("What was queued before the end is still taken") {
   REQUIRE_FALSE(last.has_value());
   CHECK(last.error().detail == "gone");
 }
+
+TEST_CASE("What the server keeps is from the confirmed to the last place") {
+  auto uut = frame_queue{1'000};
+  CHECK(uut.retained_bytes() == 0);
+  CHECK(uut.confirm(10));
+  CHECK(uut.retained_bytes() == 0); // it has not said anything
+  uut.put(40, "B");
+  uut.put(30, "a change of before");
+  CHECK(uut.retained_bytes() == 30);
+  uut.put_resolved(60);
+  taken(uut);
+  CHECK(uut.retained_bytes() == 50);
+  CHECK(uut.confirm(60));
+  CHECK(uut.retained_bytes() == 0);
+}
