@@ -1,5 +1,7 @@
 #include "actors/sources/postgres/slot_reader.hpp"
 
+#include <thread>
+
 #include <doctest/doctest.h>
 
 #include "actors/sources/postgres/slot.hpp"
@@ -78,4 +80,25 @@ TEST_CASE_FIXTURE(slot_fixture,
     CHECK(read(place) == 2);
   }
   CHECK(read(end) == 1);
+}
+
+TEST_CASE_FIXTURE(slot_fixture,
+                  "A read ends though what is left out comes without a pause") {
+  sql("CREATE TABLE busy (id int PRIMARY KEY);"
+      "ALTER PUBLICATION p ADD TABLE busy");
+  auto writer = std::jthread{[&] {
+    server.run(database, "DO $$ BEGIN FOR i IN 1..100000 LOOP"
+                         " INSERT INTO busy VALUES (i); COMMIT;"
+                         " END LOOP; END $$");
+    server.run(database, "INSERT INTO t VALUES (1)");
+  }};
+  auto longest = std::chrono::steady_clock::duration{};
+  for (auto rows = std::size_t{0}; rows == 0;) {
+    auto begun = std::chrono::steady_clock::now();
+    REQUIRE(uut->read(1U << 20U, 10ms));
+    longest = std::max(longest, std::chrono::steady_clock::now() - begun);
+    auto block = uut->rows().take_rows();
+    rows = block == nullptr ? 0 : block->rows();
+  }
+  CHECK(longest < 500ms);
 }

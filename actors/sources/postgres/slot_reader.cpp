@@ -7,9 +7,12 @@ namespace sluice::postgres {
 
 namespace {
 
+using clock = std::chrono::steady_clock;
 using milliseconds = std::chrono::milliseconds;
 
 constexpr auto short_wait = milliseconds{1};
+// What is left out makes no bytes, and may come without a pause.
+constexpr auto read_time = milliseconds{20};
 constexpr auto gather_bytes = std::size_t{16U << 10U};
 
 } // namespace
@@ -32,9 +35,12 @@ expected<std::string> slot_reader::take(milliseconds wait) {
 }
 
 status slot_reader::read(std::size_t bytes_max, milliseconds wait, lsn limit) {
+  auto end = clock::now() + read_time;
   reached_ = rows_.reached(limit, unread_);
   while (!reached_ && rows_.size_bytes() < bytes_max) {
     if (unread_.empty()) {
+      if (clock::now() >= end)
+        break;
       auto taken = take(wait);
       if (!taken && rows_.size_bytes() == 0)
         return tl::unexpected{std::move(taken.error())};
