@@ -187,6 +187,34 @@ TEST_CASE_FIXTURE(late_fixture, "A table that is dropped while it is copied "
   read_all("t");
 }
 
+TEST_CASE_FIXTURE(late_fixture, "A copy that waits for a lock takes no time "
+                                "of the processor") {
+  add_table(10);
+  auto blocker = std::jthread{[&] {
+    server.run(database, "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM"
+                         " pg_replication_slots WHERE temporary AND"
+                         " database = current_database()) LOOP"
+                         " PERFORM pg_sleep(0.0001); END LOOP;"
+                         " LOCK TABLE public.u IN ACCESS EXCLUSIVE MODE;"
+                         " PERFORM pg_sleep(0.5); END $$");
+  }};
+  auto reads = 0;
+  read_until([&] { return ++reads, size("u") == 10; });
+  CHECK(reads < 3'000);
+}
+
+TEST_CASE_FIXTURE(late_fixture, "What comes later without a key is told") {
+  sql("CREATE TABLE public.k (id int)");
+  read_until([&] {
+    return uut->describe().find("public.k: has no primary key")
+           != std::string::npos;
+  });
+  sql("ALTER TABLE public.k ADD n text, ADD PRIMARY KEY (id)");
+  read_all("k");
+  read_until(
+    [&] { return uut->describe().find("public.k") == std::string::npos; });
+}
+
 TEST_CASE_FIXTURE(late_fixture, "Without set_up a table joins once the "
                                 "publication has it") {
   options.set_up = false;

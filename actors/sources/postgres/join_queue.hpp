@@ -61,6 +61,11 @@ public:
     busy_ = true;
     prepared_ = std::move(x);
   }
+  /// Tables that match and can't be captured, and why.
+  void leaves_out(std::vector<std::string> x) {
+    auto lock = std::lock_guard{mutex_};
+    left_out_ = std::move(x);
+  }
   /// It has looked. @param failure Why what it found has to wait, if it has to.
   void looked(error failure) {
     auto lock = std::lock_guard{mutex_};
@@ -88,6 +93,11 @@ public:
     auto lock = std::lock_guard{mutex_};
     return looked_ && !busy_;
   }
+  /// None before it has looked.
+  [[nodiscard]] std::optional<std::vector<std::string>> left_out() const {
+    auto lock = std::lock_guard{mutex_};
+    return left_out_;
+  }
   [[nodiscard]] error failure() const {
     auto lock = std::lock_guard{mutex_};
     return failure_;
@@ -108,6 +118,7 @@ private:
   std::optional<prepared_join> prepared_;
   bool busy_ = false;   // from `put` to `end`
   bool looked_ = false; // once, at least
+  std::optional<std::vector<std::string>> left_out_;
   error failure_;
   bool stopping_ = false;
 };

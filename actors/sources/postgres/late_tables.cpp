@@ -65,6 +65,7 @@ status late_tables::look() {
   auto found = examine(*plain, options_);
   if (!found)
     return pass(found);
+  queue_.leaves_out(found->left_out());
   auto next = prepared_join{};
   next.where = plain->where();
   for (const auto& x : found->tables)

@@ -43,6 +43,14 @@ const finding* report::obstacle(bool may_set_up) const noexcept {
   return nullptr;
 }
 
+std::vector<std::string> report::left_out() const {
+  auto result = std::vector<std::string>{};
+  for (const auto& x : findings)
+    if (x.how == finding::level::warning && x.what.starts_with("table "))
+      result.push_back(x.what.substr(6) + ": " + x.detail);
+  return result;
+}
+
 expected<report> examine(connection& to,
                          const postgres_source_options& options) {
   auto result = report{};

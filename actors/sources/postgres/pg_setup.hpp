@@ -57,6 +57,8 @@ struct report {
   /// The first that is broken, or missing while nothing may be made; none if
   /// rows can flow.
   [[nodiscard]] const finding* obstacle(bool may_set_up) const noexcept;
+  /// One line per table that matches but is not captured: which and why.
+  [[nodiscard]] std::vector<std::string> left_out() const;
 };
 
 /// Looks at everything and changes nothing: version (>= 14), wal_level, the

@@ -151,7 +151,8 @@ std::string postgres_source::describe() const {
                      ? without_secrets(impl_->options.conninfo)
                      : impl_->where);
   auto separator = std::string{" without "};
-  for (const auto& x : impl_->left_out) {
+  auto later = impl_->late ? impl_->late->queue().left_out() : std::nullopt;
+  for (const auto& x : later ? *later : impl_->left_out) {
     result += separator + x;
     separator = "; ";
   }

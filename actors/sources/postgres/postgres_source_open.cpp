@@ -25,10 +25,7 @@ expected<report> postgres_source::impl::look(connection& plain) {
   auto found = examine(plain, options);
   if (!found)
     return found;
-  left_out.clear();
-  for (const auto& x : found->findings)
-    if (x.how == finding::level::warning && x.what.starts_with("table "))
-      left_out.push_back(x.what.substr(6) + ": " + x.detail);
+  left_out = found->left_out();
   if (const auto* x = found->obstacle(options.set_up))
     return tl::unexpected<error>{to_error(*x, plain.where())};
   if (options.binary)
