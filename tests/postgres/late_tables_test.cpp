@@ -203,6 +203,36 @@ TEST_CASE_FIXTURE(late_fixture, "A copy that waits for a lock takes no time "
   CHECK(reads < 3'000);
 }
 
+TEST_CASE_FIXTURE(late_fixture, "A gap of a captured table stops the source") {
+  auto code = errc::source_unsupported;
+  SUBCASE("that was dropped and made anew") {
+    code = errc::source_schema_changed;
+    sql("DROP TABLE public.t; CREATE TABLE public.t (id int PRIMARY KEY)");
+  }
+  SUBCASE("that the publication lacks") {
+    sql("ALTER PUBLICATION " + options.publication + " DROP TABLE public.t");
+  }
+  SUBCASE("that the publication lacks when another one comes") {
+    sql("ALTER PUBLICATION " + options.publication
+        + " DROP TABLE public.t; INSERT INTO public.t VALUES (101, 'missed');"
+          "CREATE TABLE public.u (id int PRIMARY KEY)");
+  }
+  SUBCASE("that joined") {
+    code = errc::source_schema_changed;
+    add_table(1);
+    read_all("u");
+    sql("DROP TABLE public.u; CREATE TABLE public.u (id int PRIMARY KEY)");
+  }
+  auto begun = std::chrono::steady_clock::now();
+  auto failure = error{};
+  while (!failure) {
+    REQUIRE(std::chrono::steady_clock::now() < begun + 10s);
+    if (auto batch = uut->read(1U << 20U); !batch)
+      failure = batch.error();
+  }
+  CHECK(failure.code == code);
+}
+
 TEST_CASE_FIXTURE(late_fixture, "What comes later without a key is told") {
   sql("CREATE TABLE public.k (id int)");
   read_until([&] {

@@ -14,13 +14,6 @@ std::string key_of(const std::string& table) {
   return "postgres:table:" + table;
 }
 
-tl::unexpected<error> made_anew(const std::string& table) {
-  return fail(errc::source_schema_changed,
-              "table " + table + " was dropped and made anew",
-              "To copy all tables again, start once with copy_again"
-              " (--copy-again).");
-}
-
 bool has_key(const std::vector<column>& columns) {
   return std::any_of(columns.begin(), columns.end(),
                      [](const auto& x) { return x.key_part > 0; });
@@ -51,6 +44,13 @@ const captured_tables::version* known(const captured_tables::table& of,
 }
 
 } // namespace
+
+error made_anew(const std::string& table) {
+  return {errc::source_schema_changed,
+          "table " + table + " was dropped and made anew",
+          "To copy all tables again, start once with copy_again"
+          " (--copy-again)."};
+}
 
 ddl_event to_event(const captured_tables::table& of,
                    const captured_tables::version& x) {
@@ -108,7 +108,7 @@ expected<bool> captured_tables::resume(const captured_table& x) {
   if (entry.versions.empty())
     return false;
   if (entry.relation != x.id)
-    return made_anew(entry.name);
+    return tl::unexpected{made_anew(entry.name)};
   tables_[entry.name] = std::move(entry);
   return true;
 }
@@ -146,7 +146,7 @@ status captured_tables::on_relation(const relation_message& x,
   }
   auto& of = found->second;
   if (of.relation != x.id)
-    return made_anew(of.name);
+    return tl::unexpected{made_anew(of.name)};
   const auto& first = before(of, commit_ts);
   // REPLICA IDENTITY FULL does not say what has become of the key.
   for (const auto& c : first.columns)

@@ -88,6 +88,12 @@ private:
   std::unordered_map<oid, relation> relations_;
 };
 
+/// By name, with the relation's oid.
+using table_names = std::map<std::string, oid>;
+
+/// Another relation has the name.
+[[nodiscard]] error made_anew(const std::string& table);
+
 /// One version, for SCHEMA_STORE.
 [[nodiscard]] ddl_event to_event(const captured_tables::table& of,
                                  const captured_tables::version& x);

@@ -58,4 +58,23 @@ published_tables(connection& plain, const std::string& publication) {
   return result;
 }
 
+expected<bool> has_table(connection& plain, const captured_table& x) {
+  auto rows = plain.run("SELECT FROM pg_catalog.pg_class c"
+                        " JOIN pg_catalog.pg_namespace n"
+                        " ON n.oid = c.relnamespace WHERE c.oid = "
+                        + std::to_string(x.id)
+                        + " AND n.nspname = " + quoted_text(x.schema)
+                        + " AND c.relname = " + quoted_text(x.name));
+  if (!rows)
+    return tl::unexpected{std::move(rows.error())};
+  return rows->rows() > 0;
+}
+
+error lacks_changes(const std::string& publication, const std::string& table) {
+  return {errc::source_unsupported,
+          "publication " + publication + " lacks changes of table " + table,
+          "To copy all tables again, start once with copy_again"
+          " (--copy-again)."};
+}
+
 } // namespace sluice::postgres

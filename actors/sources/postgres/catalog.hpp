@@ -22,4 +22,12 @@ namespace sluice::postgres {
 [[nodiscard]] expected<std::set<std::string>>
 published_tables(connection& plain, const std::string& publication);
 
+/// Whether it is still there, under its name.
+[[nodiscard]] expected<bool> has_table(connection& plain,
+                                       const captured_table& x);
+
+/// A table that is captured is not in the publication: it has a gap.
+[[nodiscard]] error lacks_changes(const std::string& publication,
+                                  const std::string& table);
+
 } // namespace sluice::postgres

@@ -5,7 +5,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,8 +30,8 @@ struct prepared_join {
 /// Between the thread that looks for tables and SOURCE.
 class join_queue {
 public:
-  /// @param known Names of the tables that are captured.
-  explicit join_queue(std::set<std::string> known) : known_{std::move(known)} {
+  /// @param known The tables that are captured.
+  explicit join_queue(table_names known) : known_{std::move(known)} {
     // nop
   }
 
@@ -46,9 +45,16 @@ public:
     changed_.wait(lock, [this] { return stopping_ || !busy_; });
     return !stopping_;
   }
-  [[nodiscard]] bool knows(const std::string& table) const {
+  /// None if the table is not captured.
+  [[nodiscard]] std::optional<oid> relation_of(const std::string& table) const {
     auto lock = std::lock_guard{mutex_};
-    return known_.contains(table);
+    auto found = known_.find(table);
+    return found == known_.end() ? std::nullopt : std::optional{found->second};
+  }
+  /// A table that is captured has a gap: SOURCE has to end.
+  void fail_with(error gap) {
+    auto lock = std::lock_guard{mutex_};
+    gap_ = std::move(gap);
   }
   /// `stop` cancels what runs on it; null: on nothing.
   /// @returns What was in use before.
@@ -75,12 +81,15 @@ public:
 
   // -- SOURCE -----------------------------------------------------------------
 
-  [[nodiscard]] std::optional<prepared_join> take() {
+  /// @error Of `fail_with`.
+  [[nodiscard]] expected<std::optional<prepared_join>> take() {
     auto lock = std::lock_guard{mutex_};
+    if (gap_)
+      return tl::unexpected{gap_};
     return std::exchange(prepared_, std::nullopt);
   }
   /// What was taken came to its end. @param joined Tables that are captured.
-  void end(const std::set<std::string>& joined, error failure = {}) {
+  void end(const table_names& joined, error failure = {}) {
     auto lock = std::lock_guard{mutex_};
     known_.insert(joined.begin(), joined.end());
     busy_ = false;
@@ -113,13 +122,14 @@ public:
 private:
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::set<std::string> known_;
+  table_names known_;
   const connection* in_use_ = nullptr;
   std::optional<prepared_join> prepared_;
   bool busy_ = false;   // from `put` to `end`
   bool looked_ = false; // once, at least
   std::optional<std::vector<std::string>> left_out_;
   error failure_;
+  error gap_;
   bool stopping_ = false;
 };
 

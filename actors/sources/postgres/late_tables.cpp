@@ -33,8 +33,7 @@ tl::unexpected<error> pass(T& failed) {
 
 } // namespace
 
-late_tables::late_tables(postgres_source_options options,
-                         std::set<std::string> captured)
+late_tables::late_tables(postgres_source_options options, table_names captured)
   : options_{std::move(options)}, queue_{std::move(captured)} {
   // Its own would be in the way.
   if (options_.temporary)
@@ -65,11 +64,14 @@ status late_tables::look() {
   auto found = examine(*plain, options_);
   if (!found)
     return pass(found);
+  // Before it has all that is missing now, and a gap would be seen no more.
+  if (auto none = find_gap(*plain, *found); !none)
+    return none;
   queue_.leaves_out(found->left_out());
   auto next = prepared_join{};
   next.where = plain->where();
   for (const auto& x : found->tables)
-    if (!queue_.knows(x.qualified()))
+    if (!queue_.relation_of(x.qualified()))
       next.tables.push_back(x);
   if (next.tables.empty())
     return {};
@@ -89,6 +91,32 @@ status late_tables::look() {
   if (auto ready = prepare(*plain, next); !ready)
     return ready;
   queue_.put(std::move(next));
+  return {};
+}
+
+// A table that is captured has none as long as it is the same one, and in the
+// publication.
+status late_tables::find_gap(connection& plain, const report& found) {
+  auto published = published_tables(plain, options_.publication);
+  if (!published)
+    return pass(published);
+  for (const auto& x : found.tables) {
+    auto captured = queue_.relation_of(x.qualified());
+    if (!captured || (captured == x.id && published->contains(x.qualified())))
+      continue;
+    // It may have been dropped meanwhile.
+    auto there = has_table(plain, x);
+    if (!there)
+      return pass(there);
+    if (!*there)
+      continue;
+    auto gap = captured == x.id
+                 ? lacks_changes(options_.publication, x.qualified())
+                 : made_anew(x.qualified());
+    gap.detail = plain.where() + ": " + gap.detail;
+    queue_.fail_with(gap);
+    return tl::unexpected{std::move(gap)};
+  }
   return {};
 }
 

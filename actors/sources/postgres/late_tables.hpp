@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <thread>
 
@@ -16,8 +15,7 @@ namespace sluice::postgres {
 /// a snapshot to copy them in: SOURCE goes on meanwhile.
 class late_tables {
 public:
-  /// @param captured Their names.
-  late_tables(postgres_source_options options, std::set<std::string> captured);
+  late_tables(postgres_source_options options, table_names captured);
   ~late_tables();
   late_tables(const late_tables&) = delete;
   late_tables& operator=(const late_tables&) = delete;
@@ -27,6 +25,7 @@ public:
 private:
   void look_on();
   status look();
+  status find_gap(connection& plain, const report& found);
   status prepare(connection& plain, prepared_join& into);
   status prepare_copies(prepared_join& into);
 

@@ -50,10 +50,14 @@ void postgres_source::impl::close() {
 expected<source_batch> postgres_source::impl::read(std::size_t bytes_max) {
   if (copy)
     return read_copy(bytes_max);
-  if (!join)
-    if (auto prepared = late->queue().take())
-      join = std::make_unique<table_join>(std::move(*prepared), *journal,
+  if (!join) {
+    auto prepared = late->queue().take();
+    if (!prepared)
+      return pass(prepared);
+    if (*prepared)
+      join = std::make_unique<table_join>(std::move(**prepared), *journal,
                                           from.base);
+  }
   auto turn = std::exchange(joins_turn, true);
   if (join && (join->open() || (turn && join->can_stand(stream->rows())))) {
     joins_turn = false;
@@ -103,7 +107,7 @@ expected<source_batch> postgres_source::impl::read_join(std::size_t bytes_max) {
 
 // Before its last rows are: without the note they are copied once more.
 status postgres_source::impl::end_join(source_batch& last) {
-  for (const auto& name : join->names())
+  for (const auto& [name, relation] : join->names())
     copied[name] = join->last();
   if (auto noted = note_tables(); !noted)
     return noted;

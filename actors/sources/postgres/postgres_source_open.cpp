@@ -1,4 +1,3 @@
-#include <set>
 #include <utility>
 
 #include "actors/sources/postgres/catalog.hpp"
@@ -57,16 +56,12 @@ status postgres_source::impl::resume_tables(connection& plain,
     if (noted == before.end() || noted->second > resume)
       continue; // late_tables sees it
     auto known = tables->resume(x);
+    if (known && !published->contains(x.qualified()))
+      known = tl::unexpected{lacks_changes(options.publication, x.qualified())};
     if (!known) {
       known.error().detail = where + ": " + known.error().detail;
       return pass(known);
     }
-    if (!published->contains(x.qualified()))
-      return fail(errc::source_unsupported,
-                  where + ": publication " + options.publication
-                    + " lacks changes of table " + x.qualified(),
-                  "To copy all tables again, start once with copy_again"
-                  " (--copy-again).");
     if (*known)
       copied.insert(*noted);
   }
@@ -137,9 +132,9 @@ status postgres_source::impl::read_slot(connection replication, lsn from_place,
 }
 
 void postgres_source::impl::look_for_tables() {
-  auto known = std::set<std::string>{};
+  auto known = table_names{};
   for (const auto& [name, to] : copied)
-    known.insert(name);
+    known[name] = tables->named(name)->relation;
   late = std::make_unique<late_tables>(options, std::move(known));
 }
 

@@ -16,10 +16,10 @@ bool table_join::can_stand(const row_assembly& stream) const noexcept {
          && stream.resolved() <= resolved_at(base_, stream.place());
 }
 
-std::set<std::string> table_join::names() const {
-  auto result = std::set<std::string>{};
+table_names table_join::names() const {
+  auto result = table_names{};
   for (const auto& x : from_.tables)
-    result.insert(x.qualified());
+    result[x.qualified()] = x.id;
   return result;
 }
 

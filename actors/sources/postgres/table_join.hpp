@@ -2,8 +2,6 @@
 
 #include <memory>
 #include <optional>
-#include <set>
-#include <string>
 
 #include "actors/sources/postgres/copy_rows.hpp"
 #include "actors/sources/postgres/join_queue.hpp"
@@ -37,7 +35,7 @@ public:
   [[nodiscard]] bool done() const noexcept { return phase_ == phase::done; }
   /// The last row that it added.
   [[nodiscard]] row_cursor last() const noexcept { return last_; }
-  [[nodiscard]] std::set<std::string> names() const;
+  [[nodiscard]] table_names names() const;
   [[nodiscard]] captured_tables take_tables() { return std::move(tables_); }
 
 private:
