@@ -233,6 +233,37 @@ TEST_CASE_FIXTURE(late_fixture, "A gap of a captured table stops the source") {
   CHECK(failure.code == code);
 }
 
+TEST_CASE_FIXTURE(late_fixture, "A table that had another name for a while is "
+                                "copied anew") {
+  SUBCASE("while that is captured") {
+    options.tables = {{"public.*"}, {}};
+  }
+  SUBCASE("while that is not") {
+    options.tables = {{"public.?"}, {}};
+  }
+  reopen();
+  add_table(10);
+  read_all("u");
+  sql("ALTER TABLE public.u RENAME TO other");
+  sql("INSERT INTO public.other VALUES (11, 'missed')");
+  SUBCASE("and was seen") {
+    catch_up();
+  }
+  SUBCASE("and was not") {
+  }
+  sql("ALTER TABLE public.other RENAME TO u");
+  SUBCASE("then changes") {
+    sql("UPDATE public.u SET n = 'new' WHERE id = 11");
+  }
+  SUBCASE("then rests") {
+  }
+  read_all("u");
+  read_all("t");
+  reopen();
+  sql("INSERT INTO public.u VALUES (12, 'after')");
+  read_all("u");
+}
+
 TEST_CASE_FIXTURE(late_fixture, "What comes later without a key is told") {
   sql("CREATE TABLE public.k (id int)");
   read_until([&] {

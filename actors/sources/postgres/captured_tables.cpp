@@ -134,11 +134,22 @@ std::vector<column> captured_tables::columns_of(const relation_message& x,
   return result;
 }
 
+void captured_tables::end_renamed(const relation_message& x) {
+  auto name = x.schema + "." + x.name;
+  std::erase_if(tables_, [&](const auto& entry) {
+    auto renamed = entry.second.relation == x.id && entry.first != name;
+    if (renamed)
+      renamed_.push_back(entry.first);
+    return renamed;
+  });
+}
+
 status captured_tables::on_relation(const relation_message& x,
                                     timestamp commit_ts,
                                     std::vector<ddl_event>& declared) {
   auto& now = relations_[x.id];
   now = {};
+  end_renamed(x);
   auto found = tables_.find(x.schema + "." + x.name);
   if (found == tables_.end()) {
     now.unclaimed = x;

@@ -62,6 +62,11 @@ public:
   [[nodiscard]] status on_relation(const relation_message& x,
                                    timestamp commit_ts,
                                    std::vector<ddl_event>& declared);
+  /// Tables whose relation has another name by now: they are captured no more,
+  /// and what changes under that name is a gap. Since the last call.
+  [[nodiscard]] std::vector<std::string> take_renamed() {
+    return std::exchange(renamed_, {});
+  }
   /// The tables of `late` are captured from here on, too.
   void adopt(captured_tables late);
   /// Before the first row, at `commit_ts`, of a relation that was adopted.
@@ -79,6 +84,7 @@ private:
   [[nodiscard]] std::string type_of(oid type, std::int32_t modifier) const;
   [[nodiscard]] std::vector<column> columns_of(const relation_message& x,
                                                const version& before) const;
+  void end_renamed(const relation_message& x);
   [[nodiscard]] status load(table& x);
   [[nodiscard]] status store(const table& x);
 
@@ -86,6 +92,7 @@ private:
   type_names types_;
   std::map<std::string, table> tables_; // by name; addresses stay
   std::unordered_map<oid, relation> relations_;
+  std::vector<std::string> renamed_;
 };
 
 /// By name, with the relation's oid.

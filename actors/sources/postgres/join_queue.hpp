@@ -97,6 +97,11 @@ public:
       failure_ = std::move(failure);
     changed_.notify_all();
   }
+  /// It is captured no more: it may join again.
+  void forget(const std::string& table) {
+    auto lock = std::lock_guard{mutex_};
+    known_.erase(table);
+  }
   /// Nothing is known to wait for: it has looked, and what it found is done.
   [[nodiscard]] bool idle() const {
     auto lock = std::lock_guard{mutex_};

@@ -107,17 +107,31 @@ expected<source_batch> postgres_source::impl::read_join(std::size_t bytes_max) {
 
 // Before its last rows are: without the note they are copied once more.
 status postgres_source::impl::end_join(source_batch& last) {
-  for (const auto& [name, relation] : join->names())
+  auto joined = join->take_tables();
+  auto names = join->names();
+  for (const auto& name : joined.take_renamed())
+    names.erase(name);
+  for (const auto& [name, relation] : names)
     copied[name] = join->last();
   if (auto noted = note_tables(); !noted)
     return noted;
   auto& rows = stream->rows();
-  tables->adopt(join->take_tables());
+  tables->adopt(std::move(joined));
   rows.resolve(stand_at(from.base, rows.place()));
   last.resolved = rows.resolved();
-  late->queue().end(join->names());
+  late->queue().end(names);
   join.reset();
   return {};
+}
+
+// Should they have their name again, they join anew.
+status postgres_source::impl::end_renamed() {
+  auto renamed = tables->take_renamed();
+  for (const auto& name : renamed) {
+    copied.erase(name);
+    late->queue().forget(name);
+  }
+  return renamed.empty() ? status{} : note_tables();
 }
 
 expected<source_batch>
@@ -127,6 +141,8 @@ postgres_source::impl::read_stream(std::size_t bytes_max) {
   // Where the join has rows it waits for them, not both.
   auto wait = join && join->can_stand(rows) ? milliseconds{0} : read_wait;
   if (auto done = stream->read(bytes_max, wait); !done)
+    return pass(done);
+  if (auto done = end_renamed(); !done)
     return pass(done);
   batch.schemas = rows.take_schemas();
   batch.rows = rows.take_rows();

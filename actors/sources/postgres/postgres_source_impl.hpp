@@ -55,6 +55,7 @@ struct postgres_source::impl {
   expected<source_batch> read_copy(std::size_t bytes_max);
   expected<source_batch> read_join(std::size_t bytes_max);
   status end_join(source_batch& last);
+  status end_renamed();
   expected<source_batch> read_stream(std::size_t bytes_max);
 };
 
