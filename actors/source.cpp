@@ -23,17 +23,17 @@ std::chrono::milliseconds now(pointer self) {
 }
 
 source_read to_read(source_batch batch) {
-  auto result = source_read{std::move(batch.schemas),
-                            std::move(batch.rows),
-                            batch.resolved,
-                            {},
-                            0,
-                            0,
-                            batch.more};
+  auto result = source_read{};
+  result.schemas = std::move(batch.schemas);
+  result.rows = std::move(batch.rows);
+  result.resolved = batch.resolved;
+  result.more = batch.more;
   if (batch.copying) {
     result.copying = std::move(batch.copying->table);
     result.copied = batch.copying->rows_done;
     result.copy_total = batch.copying->rows_total;
+    result.copied_all = batch.copying->all_done;
+    result.copy_all_total = batch.copying->all_total;
   }
   return result;
 }

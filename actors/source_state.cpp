@@ -193,14 +193,28 @@ source_state::effects source_state::on_read(source_read batch,
     fail_with(failure, out, now);
     return out;
   }
-  status_.copying = batch.copying;
-  status_.copied = batch.copied;
-  status_.copy_total = batch.copy_total;
+  note_copy(batch, now);
   auto schemas = std::move(batch.schemas);
   batch_ = std::move(batch);
   declare(schemas, out);
   go_on(out, now);
   return out;
+}
+
+void source_state::note_copy(const source_read& batch, milliseconds now) {
+  status_.copying = batch.copying;
+  status_.copied = batch.copied;
+  status_.copy_total = batch.copy_total;
+  status_.copied_all = batch.copied_all;
+  status_.copy_all_total = batch.copy_all_total;
+  if (batch.copying.empty())
+    copy_pace_ = {};
+  auto pace = batch.copied_all == 0
+                ? copy_pace_state::pace{}
+                : copy_pace_.on_rows(batch.copied_all, batch.copy_all_total,
+                                     now);
+  status_.copy_rate = pace.rate;
+  status_.copy_seconds_left = pace.seconds_left;
 }
 
 // A batch goes out once its schemas are acknowledged.

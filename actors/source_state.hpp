@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "actors/copy_pace_state.hpp"
 #include "actors/row_splitter_state.hpp"
 #include "messages/append.hpp"
 #include "messages/control.hpp"
@@ -40,6 +41,8 @@ struct source_read {
   std::string copying; ///< Table, or empty.
   std::uint64_t copied = 0;
   std::uint64_t copy_total = 0;
+  std::uint64_t copied_all = 0;
+  std::uint64_t copy_all_total = 0;
   bool more = false;
 };
 
@@ -146,6 +149,7 @@ private:
   void wake(milliseconds delay, effects& out);
   void stop_if_done(effects& out);
   [[nodiscard]] bool room() const;
+  void note_copy(const source_read& batch, milliseconds now);
 
   source_options options_;
   phase phase_ = phase::waiting;
@@ -173,6 +177,7 @@ private:
   bool confirm_more_ = false;
   std::optional<milliseconds> last_confirm_;
   source_status status_;
+  copy_pace_state copy_pace_;
 };
 
 } // namespace sluice

@@ -21,14 +21,16 @@
 
 #include "actors/service.hpp"
 #include "actors/sources/postgres/postgres_source.hpp"
+#include "arguments.hpp"
 
 namespace {
 
 volatile std::sig_atomic_t interrupted = 0;
 
+constexpr auto program = "cache_invalidator";
+
 int failed(const sluice::error& x) {
-  fmt::print(stderr, "cache_invalidator: {}\n", to_string(x));
-  return 2;
+  return fail_program(program, x);
 }
 
 /// Rows by table and key. The callback writes, the application reads.
@@ -144,14 +146,9 @@ int main(int argc, char** argv) {
   app.add_option("--table", from.tables.include,
                  "Only these, e.g. 'public.product*'");
   app.add_option("--seconds", seconds, "End after so long; 0: never");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& x) {
-    return app.exit(x);
-  } catch (const CLI::ParseError& x) {
-    return failed({sluice::errc::invalid_option, x.what(),
-                   "Run it with --help to see what it takes."});
-  }
+  if (auto ended = parse_arguments(app, argc, argv, program,
+                                   "a connection string"))
+    return *ended;
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::signal(SIGTERM, [](int) { interrupted = 1; });
   return run(std::move(from), seconds);

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "actors/service.hpp"
+#include "arguments.hpp"
 #include "copy_watch.hpp"
 #include "progress.hpp"
 
@@ -53,8 +54,8 @@ struct copy_job {
                   "When " + what
                     + " may go: when they are in the 'log', or only when they "
                       "are at the target, too: 'sinks'")
-      ->transform(CLI::CheckedTransformer(
-        std::map<std::string, sluice::confirm_level>{
+      ->transform(
+        CLI::CheckedTransformer(std::map<std::string, sluice::confirm_level>{
           {"log", sluice::confirm_level::log},
           {"sinks", sluice::confirm_level::sinks}}))
       ->default_str("log");
@@ -72,16 +73,17 @@ struct copy_job {
     return std::chrono::milliseconds{
       static_cast<std::int64_t>(patience_seconds * 1000)};
   }
-  /// @returns The exit status, if the program is to end here.
-  [[nodiscard]] std::optional<int> parse(CLI::App& app, int argc,
-                                         char** argv) const;
+  /// @see parse_arguments
+  [[nodiscard]] std::optional<int> parse(CLI::App& app, int argc, char** argv,
+                                         const std::string& taken = {}) const {
+    return parse_arguments(app, argc, argv, program, taken);
+  }
   /// @returns The exit status.
   [[nodiscard]] int run(std::unique_ptr<sluice::source_connector> from,
                         std::unique_ptr<sluice::sink_connector> to) const;
   /// Says what ends the program. @returns The exit status.
   [[nodiscard]] int failed(const sluice::error& x) const {
-    fmt::print(stderr, "{}: {}\n", program, to_string(x));
-    return 2;
+    return fail_program(program, x);
   }
 
 private:
@@ -96,19 +98,6 @@ namespace copy_detail {
 inline volatile std::sig_atomic_t interrupted = 0;
 
 } // namespace copy_detail
-
-inline std::optional<int> copy_job::parse(CLI::App& app, int argc,
-                                          char** argv) const {
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& x) {
-    return app.exit(x); // --help
-  } catch (const CLI::ParseError& x) {
-    return failed({sluice::errc::invalid_option, x.what(),
-                   "Run it with --help to see what it takes."});
-  }
-  return std::nullopt;
-}
 
 inline int copy_job::run(std::unique_ptr<sluice::source_connector> from,
                          std::unique_ptr<sluice::sink_connector> to) const {

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "actors/service.hpp"
+#include "copy_note.hpp"
 
 /// What a service says of its source, its log and one feed.
 struct copy_state {
@@ -50,8 +51,7 @@ struct copy_state {
     if (feed.failure)
       return to_string(feed.failure);
     if (!source.copying.empty())
-      return fmt::format("copying {}: {} of {}", source.copying, source.copied,
-                         source.copy_total);
+      return copy_note(source);
     auto behind = source.resolved.value
                   - std::min(source.resolved.value, feed.resolved.value);
     return fmt::format("{} changes behind", behind);

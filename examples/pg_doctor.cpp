@@ -30,6 +30,7 @@
 #include <fmt/format.h>
 
 #include "actors/sources/postgres/pg_setup.hpp"
+#include "arguments.hpp"
 
 namespace {
 
@@ -38,9 +39,10 @@ using sluice::postgres::finding;
 using sluice::postgres::report;
 using level = finding::level;
 
+constexpr auto program = "pg_doctor";
+
 int failed(const sluice::error& x) {
-  fmt::print(stderr, "pg_doctor: {}\n", to_string(x));
-  return 2;
+  return fail_program(program, x);
 }
 
 const char* word_for(level x) {
@@ -127,14 +129,9 @@ int main(int argc, char** argv) {
   app
     .add_option("--publication", options.publication, "Name of the publication")
     ->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& x) {
-    return app.exit(x); // --help
-  } catch (const CLI::ParseError& x) {
-    return failed({sluice::errc::invalid_option, x.what(),
-                   "Run it with --help to see what it takes."});
-  }
+  if (auto ended = parse_arguments(app, argc, argv, program,
+                                   "a connection string"))
+    return *ended;
   options.need_table = true;
   if (!tables.empty())
     options.tables.include = tables;

@@ -6,6 +6,7 @@
 //   {"before":null,"after":{"id":7,"total":"12.50"},"source":{...},"op":"c",...
 //
 // What commits while it does not run is not seen: pg_to_sqlite keeps a place.
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <map>
@@ -17,41 +18,49 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "actors/copy_pace_state.hpp"
 #include "actors/sinks/json_lines/change_encoder.hpp"
 #include "actors/sources/journal.hpp"
 #include "actors/sources/postgres/postgres_source.hpp"
+#include "arguments.hpp"
+#include "copy_note.hpp"
 
 namespace {
 
 volatile std::sig_atomic_t interrupted = 0;
 
+constexpr auto program = "pg_tail";
+
 int failed(const sluice::error& x) {
-  fmt::print(stderr, "pg_tail: {}\n", to_string(x));
-  return 2;
+  return fail_program(program, x);
 }
 
 class tail {
 public:
   explicit tail(sluice::postgres_source_options from)
-    : source_{sluice::make_postgres_source(std::move(from))} {
+    : source_{std::move(from)} {
     // nop
   }
 
   sluice::status run() {
-    auto opened = source_->open({}, *journal_);
+    auto opened = source_.open({}, *journal_);
     if (!opened)
       return tl::unexpected{std::move(opened.error())};
+    encoder_.emplace(sluice::envelope_source{
+      sluice::envelope_version(), "sluice", "pg_tail", source_.database()});
     take(*opened);
     for (auto empty = 0U; interrupted == 0;) {
-      auto batch = source_->read(1U << 20U);
+      auto batch = source_.read(1U << 20U);
       if (!batch)
         return tl::unexpected{std::move(batch.error())};
       take(batch->schemas);
+      if (batch->copying)
+        say(*batch->copying);
       if (auto printed = print(batch->rows); !printed)
         return printed;
       empty = batch->more ? 0 : empty + 1;
       if (empty > 0)
-        std::this_thread::sleep_for(source_->idle_wait(empty));
+        std::this_thread::sleep_for(source_.idle_wait(empty));
     }
     return {};
   }
@@ -63,6 +72,24 @@ private:
     for (const auto& x : schemas)
       schemas_[{x.schema.table, x.schema.version}] = x.schema;
   }
+  /// About once a second.
+  void say(const sluice::copy_progress& x) {
+    auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now().time_since_epoch());
+    auto pace = pace_.on_rows(x.all_done, x.all_total, now);
+    if (now - said_ < std::chrono::seconds{1})
+      return;
+    said_ = now;
+    auto shown = sluice::source_status{};
+    shown.copying = x.table;
+    shown.copied = x.rows_done;
+    shown.copy_total = x.rows_total;
+    shown.copied_all = x.all_done;
+    shown.copy_all_total = x.all_total;
+    shown.copy_rate = pace.rate;
+    shown.copy_seconds_left = pace.seconds_left;
+    fmt::print(stderr, "pg_tail: {}\n", copy_note(shown));
+  }
   sluice::status print(const sluice::block_ptr& rows) {
     if (rows == nullptr)
       return {};
@@ -73,7 +100,7 @@ private:
       if (row.op() == sluice::row_op::snapshot_begin)
         continue;
       const auto& schema = schemas_.at({row.table(), row.schema()});
-      if (auto done = encoder_.append(schema, row, now, lines_); !done)
+      if (auto done = encoder_->append(schema, row, now, lines_); !done)
         return done;
     }
     std::fwrite(lines_.data(), 1, lines_.size(), stdout);
@@ -82,11 +109,12 @@ private:
     return {};
   }
 
-  std::unique_ptr<sluice::source_connector> source_;
+  sluice::postgres_source source_;
   std::shared_ptr<sluice::source_journal> journal_ =
     sluice::make_memory_journal();
-  sluice::change_encoder encoder_{
-    {sluice::envelope_version(), "sluice", "pg_tail", ""}};
+  std::optional<sluice::change_encoder> encoder_; // knows the database
+  sluice::copy_pace_state pace_;
+  std::chrono::milliseconds said_{};
   std::map<version, sluice::table_schema> schemas_;
   std::string lines_;
 };
@@ -106,14 +134,9 @@ int main(int argc, char** argv) {
   app.add_option("--publication", from.publication,
                  "One that is there is used and stays");
   app.add_flag("--copy", from.copy, "First all rows that are there");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& x) {
-    return app.exit(x);
-  } catch (const CLI::ParseError& x) {
-    return failed({sluice::errc::invalid_option, x.what(),
-                   "Run it with --help to see what it takes."});
-  }
+  if (auto ended = parse_arguments(app, argc, argv, program,
+                                   "a connection string"))
+    return *ended;
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::signal(SIGTERM, [](int) { interrupted = 1; });
   std::signal(SIGPIPE, SIG_IGN);

@@ -26,7 +26,6 @@
 #include "actors/sinks/sqlite/sqlite_sink.hpp"
 #include "actors/sources/postgres/postgres_source.hpp"
 #include "copy_job.hpp"
-#include "copy_pace.hpp"
 #include "pg_demo/demo.hpp"
 
 namespace {
@@ -46,11 +45,9 @@ private:
 };
 
 /// Timestamps are places in the server's log: their distance is in bytes.
-std::string note(const copy_state& x, copy_pace& pace) {
-  if (x.source.failure || x.feed.failure)
+std::string note(const copy_state& x) {
+  if (x.source.failure || x.feed.failure || !x.source.copying.empty())
     return x.note();
-  if (!x.source.copying.empty())
-    return pace.note(x.source);
   if (!x.feed.checkpoint)
     return fmt::format("{} rows of the copy not committed yet",
                        x.feed.rows_accepted - x.feed.rows_durable);
@@ -88,24 +85,6 @@ void add_options(CLI::App& app, copy_job& job,
   job.add_patience(app, "connections, slots and old transactions");
   app.footer("pg_to_sqlite --demo 20s shows it with a server of its own: "
              "pg_to_sqlite --demo --help");
-  // What libpq takes may be a secret: it is not for an error's text.
-  app.allow_extras();
-}
-
-/// What was not expected on the command line, without a connection string.
-sluice::error check_extras(const std::vector<std::string>& extras) {
-  constexpr auto help = "Run it with --help to see what it takes.";
-  for (const auto& x : extras)
-    if (x.starts_with("-"))
-      return {sluice::errc::invalid_option,
-              "The following argument was not expected: "
-                + x.substr(0, x.find('=')),
-              help};
-  if (!extras.empty())
-    return {sluice::errc::invalid_option,
-            "more arguments than a connection string and a replica",
-            "Put quotes around a connection string that has spaces."};
-  return {};
 }
 
 int copy(int argc, char** argv) {
@@ -117,10 +96,9 @@ int copy(int argc, char** argv) {
   auto to = sluice::sqlite_sink_options{};
   auto app = CLI::App{"Keeps a SQLite database equal to a PostgreSQL one."};
   add_options(app, job, from, to);
-  if (auto ended = job.parse(app, argc, argv))
+  if (auto ended = job.parse(app, argc, argv,
+                             "a connection string and a replica"))
     return *ended;
-  if (auto wrong = check_extras(app.remaining()))
-    return job.failed(wrong);
   from.copy_again = job.copy_again;
   from.need_table = job.once;
   from.patience = job.patience();
@@ -129,9 +107,8 @@ int copy(int argc, char** argv) {
   // SQLite would make numbers of texts that look like one.
   to.declared_types = false;
   to.busy_timeout = job.patience();
-  auto pace = copy_pace{};
   auto goal = once_goal{};
-  job.note = [&](const copy_state& x) { return note(x, pace); };
+  job.note = note;
   job.has_all = [&](const copy_state& x) { return goal.reached(x); };
   return job.run(sluice::make_postgres_source(from),
                  sluice::make_sqlite_sink(to));

@@ -39,23 +39,28 @@ struct source_status_query {
 };
 
 struct source_status {
-  std::uint64_t rows = 0;       ///< Sent since the start.
-  timestamp resolved;           ///< Promised so far.
-  timestamp confirmed;          ///< May be forgotten upstream.
-  std::string confirmed_at;     ///< That place, as the upstream writes it.
-  feed_id held_by;              ///< Its sink keeps that from rising; 0: none.
+  std::uint64_t rows = 0;   ///< Sent since the start.
+  timestamp resolved;       ///< Promised so far.
+  timestamp confirmed;      ///< May be forgotten upstream.
+  std::string confirmed_at; ///< That place, as the upstream writes it.
+  feed_id held_by;          ///< Its sink keeps that from rising; 0: none.
   std::uint64_t retained_bytes = 0; ///< Kept upstream for us; 0: not known.
   std::string held_back; ///< Both in one line, if a feed holds it. By SERVICE.
-  std::string copying;          ///< Name of the table being copied, or empty.
+  std::string copying;   ///< Name of the table being copied, or empty.
   std::uint64_t copied = 0;     ///< Its rows done ...
   std::uint64_t copy_total = 0; ///< ... of about so many.
-  bool idle = false;            ///< The last read gave nothing.
-  error failure;                ///< Why it stopped; none while it runs.
+  std::uint64_t copied_all = 0; ///< Of all tables of the copy; 0: not known.
+  std::uint64_t copy_all_total = 0;
+  std::uint64_t copy_rate = 0;         ///< Rows per second; 0: not known yet.
+  std::uint64_t copy_seconds_left = 0; ///< An estimate; 0: not known.
+  bool idle = false;                   ///< The last read gave nothing.
+  error failure;                       ///< Why it stopped; none while it runs.
 
   friend bool operator==(const source_status&, const source_status&) = default;
   auto fields() {
     return std::tie(rows, resolved, confirmed, confirmed_at, held_by,
                     retained_bytes, held_back, copying, copied, copy_total,
+                    copied_all, copy_all_total, copy_rate, copy_seconds_left,
                     idle, failure);
   }
 };

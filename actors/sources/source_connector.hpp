@@ -36,11 +36,13 @@ struct source_position {
   timestamp highest;
 };
 
-/// How far the copy of a table is.
+/// How far the copy of a table is, and the copy of all.
 struct copy_progress {
   std::string table;
   std::uint64_t rows_done = 0;
   std::uint64_t rows_total = 0; ///< An estimate.
+  std::uint64_t all_done = 0;   ///< Of all tables of the copy; 0: not known.
+  std::uint64_t all_total = 0;  ///< An estimate.
 };
 
 /// What one read gave. Order of use: schemas, then rows, then resolved.

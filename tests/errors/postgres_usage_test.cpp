@@ -18,6 +18,19 @@ TEST_CASE("a connection string that lacks its quotes is not printed") {
   CHECK(!fs::exists(uut.at("state")));
 }
 
+TEST_CASE("nor by other programs that take one") {
+  auto uut = desk{};
+  for (std::string name : {"pg_tail", "cache_invalidator"}) {
+    auto run = program{
+      name, {"host=db1", "password=hush"}, uut.top, user::same};
+    CHECK(run.wait() == 2);
+    CHECK(run.err()
+          == name
+               + ": invalid_option: more arguments than a connection string. "
+                 "Put quotes around a connection string that has spaces.\n");
+  }
+}
+
 TEST_CASE("a flag that pg_to_sqlite does not know is named without its value") {
   auto uut = desk{};
   auto run = program{

@@ -92,7 +92,8 @@ TEST_CASE("the doctor without a table to capture finds something missing") {
 
 TEST_CASE("the doctor says in one line why it could not look") {
   for (const auto* arguments :
-       {"", "--nonsense", "a b", "'host=127.0.0.1 port=1 password=tell_nobody'",
+       {"", "--nonsense", "a b", "a password=tell_nobody",
+        "'host=127.0.0.1 port=1 password=tell_nobody'",
         "'password=my tell_nobody'", "'' --slot ''"}) {
     auto seen = doctor(arguments);
     CAPTURE(arguments);

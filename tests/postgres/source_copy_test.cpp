@@ -47,6 +47,8 @@ TEST_CASE_FIXTURE(large_fixture, "A copy says how far it is") {
   CHECK(most.rows_done > 20'000);
   CHECK(most.rows_total > 45'000);
   CHECK(most.rows_total < 55'000);
+  CHECK(most.all_done == most.rows_done);
+  CHECK(most.all_total >= most.rows_total);
 }
 
 TEST_CASE_FIXTURE(large_fixture, "A slot that was made for us is copied for,"

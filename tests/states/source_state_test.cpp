@@ -142,6 +142,34 @@ TEST_CASE("a later start knows what was read and promised before") {
   CHECK(bench.take<call_open>()[0].highest == timestamp{60});
 }
 
+TEST_CASE("the status says how far a copy is, and its pace") {
+  auto bench = source_bench{};
+  bench.start();
+  auto copied = [&](std::uint64_t rows, std::uint64_t all) {
+    auto batch = source_read{};
+    batch.copying = all > 0 ? "accounts" : "";
+    batch.copied = rows;
+    batch.copy_total = 100;
+    batch.copied_all = all;
+    batch.copy_all_total = 1'000;
+    bench.run(bench.uut.on_read(std::move(batch), {}, bench.now));
+    bench.tick();
+  };
+  copied(10, 100);
+  bench.now += milliseconds{1'000};
+  copied(20, 300);
+  auto status = bench.uut.status();
+  CHECK(status.copying == "accounts");
+  CHECK(status.copied == 20);
+  CHECK(status.copied_all == 300);
+  CHECK(status.copy_all_total == 1'000);
+  CHECK(status.copy_rate == 200);
+  CHECK(status.copy_seconds_left == 4);
+  copied(0, 0);
+  CHECK(bench.uut.status().copy_rate == 0);
+  CHECK(bench.uut.status().copying.empty());
+}
+
 TEST_CASE("nothing is read before all tables are declared") {
   auto bench = source_bench{};
   bench.run(bench.uut.on_start({}));
@@ -419,8 +447,8 @@ TEST_CASE("the feed that holds the lowest partition back is in the status") {
   bench.run(bench.uut.on_start({}));
   auto hears = [&](std::uint64_t partition, std::uint64_t ts,
                    std::uint64_t held_by) {
-    bench.run(bench.uut.on_source_confirmed({{partition}, {ts}, {held_by}},
-                                            bench.now));
+    bench.run(
+      bench.uut.on_source_confirmed({{partition}, {ts}, {held_by}}, bench.now));
     return bench.uut.status().held_by;
   };
   CHECK(hears(1, 40, 3) == feed_id{}); // partition 2 has not said anything
@@ -428,8 +456,8 @@ TEST_CASE("the feed that holds the lowest partition back is in the status") {
   CHECK(hears(1, 50, 0) == feed_id{});
   CHECK(hears(2, 60, 4) == feed_id{}); // 1 is lower, and goes on by itself
   CHECK(hears(1, 60, 0) == feed_id{4});
-  bench.run(bench.uut.on_append_failed({{1}, 0, {errc::log_io, "EIO"}},
-                                       bench.now));
+  bench.run(
+    bench.uut.on_append_failed({{1}, 0, {errc::log_io, "EIO"}}, bench.now));
   bench.now += milliseconds{100};
   bench.tick(); // attaches again
   CHECK(bench.uut.status().held_by == feed_id{});

@@ -1,5 +1,6 @@
 #include "actors/sources/postgres/copy_rows.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "actors/sources/postgres/pg_value.hpp"
@@ -44,8 +45,25 @@ status copy_rows::add_piece(const copied_piece& x, row_block_builder& into) {
     if (auto added = add_row(to, into); !added)
       return added;
   }
-  progress_ = {to.of->name, to.rows, from_->tables()[x.table].rows_estimated};
+  to.ended = x.last;
+  note_progress(x.table);
   return {};
+}
+
+// An estimate that turned out wrong is mended as far as is known.
+void copy_rows::note_progress(std::size_t of) {
+  progress_ = {tables_[of].of->name, 0, 0, 0, 0};
+  for (std::size_t i = 0; i < tables_.size(); ++i) {
+    const auto& x = tables_[i];
+    auto estimated = from_->tables()[i].rows_estimated;
+    auto total = x.ended ? x.rows : std::max(x.rows, estimated);
+    progress_.all_done += x.rows;
+    progress_.all_total += total;
+    if (i == of) {
+      progress_.rows_done = x.rows;
+      progress_.rows_total = total;
+    }
+  }
 }
 
 status copy_rows::add_row(table& to, row_block_builder& into) {

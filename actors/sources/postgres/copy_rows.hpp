@@ -27,7 +27,7 @@ public:
   [[nodiscard]] expected<bool> fill(row_block_builder& into,
                                     std::size_t bytes_max,
                                     std::chrono::milliseconds wait);
-  /// Of the table that rows came of last.
+  /// Of the table that rows came of last, and of all.
   [[nodiscard]] const copy_progress& progress() const noexcept {
     return progress_;
   }
@@ -39,9 +39,11 @@ private:
     std::vector<oid> types;
     std::uint64_t rows = 0;
     bool begun = false;
+    bool ended = false;
   };
 
   status add_piece(const copied_piece& x, row_block_builder& into);
+  void note_progress(std::size_t of);
   status add_row(table& to, row_block_builder& into);
   [[nodiscard]] row_header next_header(const table& of, row_op op);
 

@@ -257,6 +257,10 @@ void connection::cancel() const noexcept {
   PQfreeCancel(request);
 }
 
+std::string connection::database() const {
+  return PQdb(handle_.get());
+}
+
 int connection::version() const noexcept {
   return PQserverVersion(handle_.get());
 }

@@ -69,6 +69,8 @@ public:
 
   /// `dbname on host:port as user`, without a secret.
   [[nodiscard]] const std::string& where() const noexcept { return where_; }
+  /// Its name.
+  [[nodiscard]] std::string database() const;
   /// server_version_num, as 150020.
   [[nodiscard]] int version() const noexcept;
   [[nodiscard]] pg_conn* handle() const noexcept { return handle_.get(); }

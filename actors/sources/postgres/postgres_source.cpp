@@ -228,6 +228,10 @@ std::chrono::milliseconds postgres_source::idle_wait(std::uint32_t) const {
   return milliseconds{0};
 }
 
+const std::string& postgres_source::database() const noexcept {
+  return impl_->database;
+}
+
 const std::vector<std::string>& postgres_source::left_out() const noexcept {
   return impl_->left_out;
 }

@@ -41,6 +41,8 @@ public:
   [[nodiscard]] std::chrono::milliseconds
   idle_wait(std::uint32_t empty_reads) const override;
 
+  /// Name of the database; empty before `open`.
+  [[nodiscard]] const std::string& database() const noexcept;
   /// One line per table that matches but is not captured: which and why.
   [[nodiscard]] const std::vector<std::string>& left_out() const noexcept;
 

@@ -20,6 +20,7 @@ struct postgres_source::impl {
   postgres_source_options options;
   source_journal* journal = nullptr;
   std::string where;
+  std::string database;
   std::vector<std::string> left_out;
   bool has_publication = false;
   bool drops_publication = false; // when it ends

@@ -78,6 +78,7 @@ status postgres_source::impl::open(const source_position& at) {
   if (!plain)
     return pass(plain);
   where = plain->where();
+  database = plain->database();
   auto found = look(*plain);
   if (!found)
     return pass(found);
