@@ -264,6 +264,24 @@ TEST_CASE_FIXTURE(late_fixture, "A table that had another name for a while is "
   read_all("u");
 }
 
+TEST_CASE_FIXTURE(late_fixture, "A source that looks for tables ends at once") {
+  add_table(10);
+  auto resume = raised_to(target.closed, target.resolved);
+  uut.reset();
+  // No slot can be made for so long.
+  auto old = postgres::connection::open(options.conninfo,
+                                        postgres::connection::kind::plain);
+  REQUIRE(old);
+  REQUIRE(old->run("BEGIN; SELECT pg_current_xact_id()"));
+  for (auto after = 0; after < 40; ++after) {
+    open(resume);
+    std::this_thread::sleep_for(after * 1ms);
+    auto begun = std::chrono::steady_clock::now();
+    uut.reset();
+    CHECK(std::chrono::steady_clock::now() < begun + 2s);
+  }
+}
+
 TEST_CASE_FIXTURE(late_fixture, "What comes later without a key is told") {
   sql("CREATE TABLE public.k (id int)");
   read_until([&] {

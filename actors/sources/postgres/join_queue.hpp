@@ -79,6 +79,13 @@ public:
     failure_ = std::move(failure);
   }
 
+  /// It is the last call.
+  void ended() {
+    auto lock = std::lock_guard{mutex_};
+    ended_ = true;
+    changed_.notify_all();
+  }
+
   // -- SOURCE -----------------------------------------------------------------
 
   /// @error Of `fail_with`.
@@ -116,12 +123,18 @@ public:
     auto lock = std::lock_guard{mutex_};
     return failure_;
   }
+  /// Waits until the thread has ended. What runs is cancelled, and so is what
+  /// begins meanwhile: a cancel between two commands ends neither.
   void stop() {
-    auto lock = std::lock_guard{mutex_};
+    constexpr auto again = std::chrono::milliseconds{20};
+    auto lock = std::unique_lock{mutex_};
     stopping_ = true;
-    if (in_use_ != nullptr)
-      in_use_->cancel();
     changed_.notify_all();
+    while (!ended_) {
+      if (in_use_ != nullptr)
+        in_use_->cancel();
+      changed_.wait_for(lock, again, [this] { return ended_; });
+    }
   }
 
 private:
@@ -136,6 +149,7 @@ private:
   error failure_;
   error gap_;
   bool stopping_ = false;
+  bool ended_ = false;
 };
 
 } // namespace sluice::postgres

@@ -53,6 +53,7 @@ void late_tables::look_on() {
     queue_.looked(done ? error{} : std::move(done.error()));
     wait = options_.look_interval;
   }
+  queue_.ended();
 }
 
 status late_tables::look() {
