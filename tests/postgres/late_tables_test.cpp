@@ -282,6 +282,25 @@ TEST_CASE_FIXTURE(late_fixture, "A source that looks for tables ends at once") {
   }
 }
 
+TEST_CASE_FIXTURE(late_fixture, "Another name for a moment is no gap") {
+  options.tables = {{"public.?"}, {}};
+  options.look_interval = 1ms;
+  reopen();
+  auto writer = std::jthread{[&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      server.run(database, "ALTER TABLE public.t RENAME TO other");
+      server.run(database, "ALTER TABLE public.other RENAME TO t");
+    }
+  }};
+  auto begun = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() < begun + 2s)
+    read();
+  writer.request_stop();
+  writer.join();
+  sql("INSERT INTO public.t VALUES (101, 'new')");
+  read_all("t");
+}
+
 TEST_CASE_FIXTURE(late_fixture, "What comes later without a key is told") {
   sql("CREATE TABLE public.k (id int)");
   read_until([&] {

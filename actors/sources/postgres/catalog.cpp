@@ -41,20 +41,19 @@ status check_binary(const std::string& where,
   return {};
 }
 
-expected<std::set<std::string>>
-published_tables(connection& plain, const std::string& publication) {
+expected<std::set<oid>> published_tables(connection& plain,
+                                         const std::string& publication) {
   auto rows = plain.run(
-    "SELECT t.schemaname || '.' || t.tablename"
-    " FROM pg_catalog.pg_publication_tables t"
-    " JOIN pg_catalog.pg_publication p ON p.pubname = t.pubname"
+    "SELECT t.relid FROM pg_catalog.pg_publication p"
+    " CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(p.pubname) t"
     " WHERE p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate"
-    " AND t.pubname = "
+    " AND p.pubname = "
     + quoted_text(publication));
   if (!rows)
     return tl::unexpected{std::move(rows.error())};
-  auto result = std::set<std::string>{};
+  auto result = std::set<oid>{};
   for (int i = 0; i < rows->rows(); ++i)
-    result.emplace(rows->text(i, 0));
+    result.insert(static_cast<oid>(std::stoul(std::string{rows->text(i, 0)})));
   return result;
 }
 

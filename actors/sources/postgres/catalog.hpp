@@ -18,8 +18,9 @@ namespace sluice::postgres {
 [[nodiscard]] status check_binary(const std::string& where,
                                   const std::vector<captured_table>& tables);
 
-/// Qualified names of the tables of which a publication has all changes.
-[[nodiscard]] expected<std::set<std::string>>
+/// The tables of which a publication has all changes: their names may change
+/// between two questions.
+[[nodiscard]] expected<std::set<oid>>
 published_tables(connection& plain, const std::string& publication);
 
 /// Whether it is still there, under its name.

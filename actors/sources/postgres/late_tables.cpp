@@ -103,7 +103,7 @@ status late_tables::find_gap(connection& plain, const report& found) {
     return pass(published);
   for (const auto& x : found.tables) {
     auto captured = queue_.relation_of(x.qualified());
-    if (!captured || (captured == x.id && published->contains(x.qualified())))
+    if (!captured || (captured == x.id && published->contains(x.id)))
       continue;
     // It may have been dropped meanwhile.
     auto there = has_table(plain, x);

@@ -56,7 +56,7 @@ status postgres_source::impl::resume_tables(connection& plain,
     if (noted == before.end() || noted->second > resume)
       continue; // late_tables sees it
     auto known = tables->resume(x);
-    if (known && !published->contains(x.qualified()))
+    if (known && !published->contains(x.id))
       known = tl::unexpected{lacks_changes(options.publication, x.qualified())};
     if (!known) {
       known.error().detail = where + ": " + known.error().detail;
