@@ -301,6 +301,16 @@ TEST_CASE_FIXTURE(late_fixture, "Another name for a moment is no gap") {
   read_all("t");
 }
 
+TEST_CASE_FIXTURE(late_fixture, "A table that is copied may change before its "
+                                "rows are taken") {
+  add_table(10);
+  sql("DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_replication_slots WHERE"
+      " temporary AND active AND database = current_database()) LOOP"
+      " PERFORM pg_sleep(0.001); END LOOP; END $$");
+  sql("SET lock_timeout = '5s'; ALTER TABLE public.u ADD COLUMN more int");
+  read_all("u");
+}
+
 TEST_CASE_FIXTURE(late_fixture, "What comes later without a key is told") {
   sql("CREATE TABLE public.k (id int)");
   read_until([&] {

@@ -137,6 +137,8 @@ void table_copies::copy_some(connection& from) {
   while (auto table = queue_.next_table())
     if (auto done = copy_one(from, *table); !done)
       return queue_.fail_with(std::move(done.error()));
+  // Its rows may be taken much later: no lock has to last until then.
+  auto ignored = from.run("COMMIT");
 }
 
 status table_copies::copy_one(connection& from, std::size_t table) {
