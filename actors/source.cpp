@@ -74,6 +74,7 @@ source_status status_of(const source_data& data) {
   const auto& upstream = *data.parts.connector;
   result.retained_bytes = upstream.retained_bytes().value_or(0);
   result.confirmed_at = upstream.place_of(result.confirmed);
+  result.left_out = upstream.left_out();
   return result;
 }
 

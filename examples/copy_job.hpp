@@ -135,6 +135,7 @@ inline sluice::status copy_job::follow(sluice::service& service) const {
   auto bar = progress_bar{done, stdout};
   auto shown = progress_bar::reading{};
   auto watch = copy_watch{};
+  auto left_out = std::string{};
   if (once)
     watch.patience = patience();
   while (copy_detail::interrupted == 0) {
@@ -146,6 +147,8 @@ inline sluice::status copy_job::follow(sluice::service& service) const {
     shown.done = now->feed.rows_durable;
     shown.note = note(*now) + now->kept();
     bar.show(shown);
+    if (auto x = now->left_out(); x != std::exchange(left_out, x) && !x.empty())
+      fmt::print(stderr, "\nleft out: {}\n", x);
     if (once && (has_all ? has_all(*now) : watch.has_all(*now)))
       break;
     std::this_thread::sleep_for(std::chrono::milliseconds{20});

@@ -44,6 +44,10 @@ struct copy_state {
       return {};
     return "; " + source.held_back;
   }
+  /// Which tables are not captured, and why, one after the other.
+  [[nodiscard]] std::string left_out() const {
+    return fmt::format("{}", fmt::join(source.left_out, "; "));
+  }
   /// Timestamps are the source's change numbers: their distance is the lag.
   [[nodiscard]] std::string note() const {
     if (source.failure)

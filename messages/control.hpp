@@ -54,14 +54,16 @@ struct source_status {
   std::uint64_t copy_rate = 0;         ///< Rows per second; 0: not known yet.
   std::uint64_t copy_seconds_left = 0; ///< An estimate; 0: not known.
   bool idle = false;                   ///< The last read gave nothing.
-  error failure;                       ///< Why it stopped; none while it runs.
+  /// One line per table that matches and is not captured: which and why.
+  std::vector<std::string> left_out;
+  error failure; ///< Why it stopped; none while it runs.
 
   friend bool operator==(const source_status&, const source_status&) = default;
   auto fields() {
     return std::tie(rows, resolved, confirmed, confirmed_at, held_by,
                     retained_bytes, held_back, copying, copied, copy_total,
                     copied_all, copy_all_total, copy_rate, copy_seconds_left,
-                    idle, failure);
+                    idle, left_out, failure);
   }
 };
 

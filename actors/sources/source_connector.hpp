@@ -90,6 +90,8 @@ public:
   [[nodiscard]] virtual std::string place_of(timestamp ts) const {
     return std::to_string(ts.value);
   }
+  /// One line per table that matches and is not captured: which and why.
+  [[nodiscard]] virtual std::vector<std::string> left_out() const { return {}; }
   /// How long to wait after a read that gave nothing, given how many such
   /// reads there were in a row. Wakes by itself then.
   [[nodiscard]] virtual std::chrono::milliseconds

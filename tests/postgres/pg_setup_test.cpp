@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "actors/sources/postgres/pg_setup_parts.hpp"
 #include "tests/postgres/setup_fixture.hpp"
 
 using namespace sluice;
@@ -254,4 +255,11 @@ TEST_CASE("a finding becomes one line") {
         == "Run ALTER SYSTEM SET wal_level = 'logical'; and start again.");
   x.sql.clear();
   CHECK(postgres::to_error(x, "").remedy.empty());
+}
+
+TEST_CASE("Minor versions that lose changes of a table that joins are told") {
+  for (auto good : {140018, 150013, 150020, 160009, 170005, 180000})
+    CHECK(postgres::sends_all_that_join(good));
+  for (auto bad : {140017, 150012, 160008, 170004})
+    CHECK_FALSE(postgres::sends_all_that_join(bad));
 }

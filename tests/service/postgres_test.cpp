@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
@@ -53,7 +54,7 @@ struct bench {
     uut.emplace(std::move(*opened));
     auto from = postgres_source_options{};
     from.conninfo = server.conninfo(database);
-    from.tables = {{"public.t"}, {}};
+    from.tables.include = tables;
     from.queue_bytes = queue_bytes;
     auto rules = feed_rules{};
     rules.confirm = level;
@@ -102,6 +103,7 @@ struct bench {
   throwaway_postgres server{{"wal_sender_timeout = 2s"}};
   std::string database = server.make_database();
   temporary_directory home;
+  std::vector<std::string> tables{"public.t"};
   std::atomic<bool> frozen = false;
   std::atomic<bool> away = false;
   std::atomic<std::uint64_t> rows = 0;
@@ -216,8 +218,8 @@ TEST_CASE("With confirm = sinks a sink that hangs keeps the server's log") {
   CHECK(x.number(confirmed) < not_there);
   auto now = x.source();
   CHECK(static_cast<std::int64_t>(now.retained_bytes) > 2 * memory_bound);
-  CHECK(now.retained_bytes <= static_cast<std::uint64_t>(
-          x.number(unconfirmed)));
+  CHECK(now.retained_bytes
+        <= static_cast<std::uint64_t>(x.number(unconfirmed)));
   MESSAGE(now.held_back);
   CHECK(now.held_back
         == fmt::format("source s: keeps {} MiB after {}, because feed \"f\" "
@@ -254,6 +256,27 @@ TEST_CASE("With confirm = sinks a restart confirms no more than sinks have") {
   x.wait_for_rows(2'002);
   x.wait_until([&] { return x.number(unconfirmed) < 100'000; });
   CHECK(x.rows == 2'002);
+}
+
+TEST_CASE("The status of a source says what is not captured, and why") {
+  if (!throwaway_postgres::available()) {
+    MESSAGE("SKIPPED: no PostgreSQL server here");
+    return;
+  }
+  auto x = bench{};
+  x.tables = {"public.*"};
+  x.start();
+  auto end = std::chrono::steady_clock::now() + 60s;
+  auto left_out = std::vector<std::string>{};
+  while (left_out.empty()) {
+    REQUIRE(std::chrono::steady_clock::now() < end);
+    auto status = x.uut->source();
+    REQUIRE(status);
+    left_out = status->left_out;
+    std::this_thread::sleep_for(1ms);
+  }
+  REQUIRE(left_out.size() == 1);
+  CHECK(left_out[0].starts_with("public.other: has no primary key"));
 }
 
 TEST_CASE("A source that was idle goes on after a restart") {

@@ -23,6 +23,12 @@ namespace sluice::postgres {
                                   const postgres_source_options& options,
                                   report& into);
 
+/// Older minor versions may not send changes of a table that was put into a
+/// publication while a transaction wrote it.
+/// @param version As server_version_num, 150013.
+/// @source PostgreSQL's commit 4909b38af0, of the releases of May 2025.
+[[nodiscard]] bool sends_all_that_join(int version) noexcept;
+
 /// Of findings about the publication; `make_publication` looks for it.
 inline constexpr auto about_publication = std::string_view{"publication"};
 

@@ -29,6 +29,14 @@ int number(std::string_view text) {
 }
 
 finding version_finding(const connection& to, std::string version) {
+  if (to.version() >= oldest_version && !sends_all_that_join(to.version()))
+    return {level::warning,
+            "version",
+            version
+              + ", which can lose changes of a table that comes later and is"
+                " being written",
+            {},
+            "Upgrade to the last minor version."};
   if (to.version() >= oldest_version)
     return {level::good, "version", std::move(version), {}, {}};
   return {level::broken,
@@ -128,6 +136,14 @@ std::string question(const std::string& slot) {
 }
 
 } // namespace
+
+bool sends_all_that_join(int version) noexcept {
+  constexpr int first_good[] = {140018, 150013, 160009, 170005};
+  for (auto good : first_good)
+    if (version / 10'000 == good / 10'000)
+      return version >= good;
+  return version / 10'000 > 17;
+}
 
 status examine_server(connection& to, const postgres_source_options& options,
                       report& into) {

@@ -171,14 +171,10 @@ std::string postgres_source::describe() const {
                      ? without_secrets(impl_->options.conninfo)
                      : impl_->where);
   auto separator = std::string{" without "};
-  auto later = impl_->late ? impl_->late->queue().left_out() : std::nullopt;
-  for (const auto& x : later ? *later : impl_->left_out) {
+  for (const auto& x : left_out()) {
     result += separator + x;
     separator = "; ";
   }
-  if (impl_->late)
-    if (auto why = impl_->late->queue().failure())
-      result += separator + "tables that came later: " + to_string(why);
   return result;
 }
 
@@ -232,8 +228,14 @@ const std::string& postgres_source::database() const noexcept {
   return impl_->database;
 }
 
-const std::vector<std::string>& postgres_source::left_out() const noexcept {
-  return impl_->left_out;
+std::vector<std::string> postgres_source::left_out() const {
+  if (!impl_->late)
+    return impl_->left_out;
+  auto& queue = impl_->late->queue();
+  auto result = queue.left_out().value_or(impl_->left_out);
+  if (auto why = queue.failure())
+    result.push_back("tables that came later: " + to_string(why));
+  return result;
 }
 
 std::unique_ptr<source_connector>

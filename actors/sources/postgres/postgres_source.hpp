@@ -38,13 +38,12 @@ public:
   [[nodiscard]] std::optional<std::uint64_t> retained_bytes() const override;
   /// As an LSN, `0/1A2B3C`.
   [[nodiscard]] std::string place_of(timestamp ts) const override;
+  [[nodiscard]] std::vector<std::string> left_out() const override;
   [[nodiscard]] std::chrono::milliseconds
   idle_wait(std::uint32_t empty_reads) const override;
 
   /// Name of the database; empty before `open`.
   [[nodiscard]] const std::string& database() const noexcept;
-  /// One line per table that matches but is not captured: which and why.
-  [[nodiscard]] const std::vector<std::string>& left_out() const noexcept;
 
 private:
   struct impl;

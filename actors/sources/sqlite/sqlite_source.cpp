@@ -416,7 +416,7 @@ sqlite_source::idle_wait(std::uint32_t empty_reads) const {
                   std::chrono::milliseconds{50});
 }
 
-const std::vector<std::string>& sqlite_source::left_out() const noexcept {
+std::vector<std::string> sqlite_source::left_out() const {
   return impl_->setup.left_out;
 }
 

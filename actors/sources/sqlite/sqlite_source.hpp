@@ -61,11 +61,9 @@ public:
   open(const source_position& from, source_journal& journal) override;
   [[nodiscard]] expected<source_batch> read(std::size_t bytes_max) override;
   [[nodiscard]] expected<bool> confirm(timestamp ts) override;
+  [[nodiscard]] std::vector<std::string> left_out() const override;
   [[nodiscard]] std::chrono::milliseconds
   idle_wait(std::uint32_t empty_reads) const override;
-
-  /// One line per table that matches but is not captured: which and why.
-  [[nodiscard]] const std::vector<std::string>& left_out() const noexcept;
 
 private:
   struct impl;
