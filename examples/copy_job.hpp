@@ -148,7 +148,7 @@ inline sluice::status copy_job::follow(sluice::service& service) const {
     shown.note = note(*now) + now->kept();
     bar.show(shown);
     if (auto x = now->left_out(); x != std::exchange(left_out, x) && !x.empty())
-      fmt::print(stderr, "\nleft out: {}\n", x);
+      fmt::print("\nleft out: {}\n", x);
     if (once && (has_all ? has_all(*now) : watch.has_all(*now)))
       break;
     std::this_thread::sleep_for(std::chrono::milliseconds{20});
