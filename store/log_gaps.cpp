@@ -19,8 +19,9 @@ void log_gaps::on_state(block_index last_closed, row_cursor complete_to) {
       // What is behind the last end mark counts only if it gets one, too.
       x.to = std::max(x.after, complete_to);
       x.bounded = false;
-    } else if (complete_to > x.after && x.limit == nowhere) {
-      x.to = x.limit = complete_to;
+    } else if (complete_to > x.after && !x.bounded) {
+      // Also of one that a state before this called open.
+      x.to = x.limit = std::min(x.limit, complete_to);
       x.bounded = true;
     }
     // Else the state is from after the loss and knows what was left.
