@@ -1,0 +1,184 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+
+#include "store/segment_files.hpp"
+#include "tests/store/log_fixture.hpp"
+#include "tests/support/simulated_disk.hpp"
+
+namespace log_test {
+
+using sluice::test::dice;
+using sluice::test::disk_call;
+using sluice::test::power_cut;
+using sluice::test::simulated_disk;
+
+inline constexpr auto small_directory = "/log";
+
+/// Files of a directory of a simulated disk.
+using disk_image = std::map<std::string, std::string>;
+
+inline std::string bytes_of(simulated_disk& disk, const std::string& path) {
+  auto fd = disk.open(path.c_str(), O_RDONLY, 0);
+  auto result = std::string(static_cast<std::size_t>(disk.size(fd)), '\0');
+  REQUIRE(disk.pread(fd, result.data(), result.size(), 0)
+          == static_cast<ssize_t>(result.size()));
+  disk.close(fd);
+  return result;
+}
+
+inline disk_image image_of(simulated_disk& disk) {
+  auto names = std::vector<std::string>{};
+  REQUIRE(disk.list(small_directory, names) == 0);
+  auto result = disk_image{};
+  for (const auto& name : names)
+    result[name] = bytes_of(disk, std::string{small_directory} + '/' + name);
+  return result;
+}
+
+/// A disk that has these files and nothing else.
+inline std::shared_ptr<simulated_disk> disk_of(const disk_image& files) {
+  auto result = std::make_shared<simulated_disk>();
+  result->mkdir(small_directory, 0777);
+  for (const auto& [name, bytes] : files) {
+    auto path = std::string{small_directory} + '/' + name;
+    auto fd = result->open(path.c_str(), O_RDWR | O_CREAT, 0666);
+    auto part = iovec{const_cast<char*>(bytes.data()), bytes.size()};
+    REQUIRE(result->pwritev(fd, &part, 1, 0)
+            == static_cast<ssize_t>(bytes.size()));
+    result->fsync(fd);
+    result->close(fd);
+  }
+  return result;
+}
+
+/// The text of table 1's row at `ts`: no two rows are alike.
+inline std::string text_at(std::uint64_t ts) {
+  return std::string(250, static_cast<char>('a' + ts % 26))
+         + std::to_string(ts);
+}
+
+/// A short life of a log, always the same: it makes, rolls, syncs, abandons
+/// and releases segments. Each ts is a row of table 1 and one of table 2.
+struct small_life {
+  static constexpr auto rows = std::uint64_t{12};
+  static constexpr auto floor = std::uint64_t{4};
+
+  std::shared_ptr<simulated_disk> disk;
+  std::uint64_t acknowledged = 0; // by append
+  std::uint64_t attempted = 0;
+  std::uint64_t durable = 0;
+  bool released = false; // rows up to `floor` may be gone
+  std::unique_ptr<segment_log> log = {};
+
+  bool open() {
+    auto opened = segment_log::open({small_directory, 4096 + 900, 0, disk});
+    if (opened)
+      log = std::move(*opened);
+    return opened.has_value();
+  }
+
+  /// Until it ends, or the first call of it fails.
+  bool run() {
+    if (!open())
+      return false;
+    for (std::uint64_t ts = 1; ts <= rows; ++ts)
+      if (!append(ts) || (ts % 4 == 0 && !synced())
+          || (ts % 4 == 2 && !abandoned(ts)) || (ts == 9 && !let_go()))
+        return false;
+    return true;
+  }
+
+  bool append(std::uint64_t ts) {
+    attempted = ts;
+    auto block = block_of({{1, ts, true, text_at(ts)}, {2, ts, true, "x", 1}});
+    if (!log->append(block, {ts}))
+      return false;
+    acknowledged = ts;
+    return true;
+  }
+
+  bool synced() {
+    if (!sync(*log))
+      return false;
+    durable = acknowledged;
+    return true;
+  }
+
+  // Rows that nobody was told of, and the end of a transaction among them.
+  bool abandoned(std::uint64_t ts) {
+    return log->append(block_of({{1, 1000 + ts, false}}), {}).has_value()
+           && log->abandon_open().has_value();
+  }
+
+  bool let_go() {
+    released = true;
+    auto gone = log->release([](table_id) { return timestamp{floor}; });
+    return !gone.empty() && log->disk()->remove(gone).has_value();
+  }
+};
+
+/// What one gets who reads a table to its end, or to where it cannot be read.
+/// Each row has to be what was appended.
+struct small_reading {
+  std::vector<std::uint64_t> rows;
+  error failure;
+};
+
+inline small_reading read_small(segment_log& log, std::uint64_t table) {
+  auto result = small_reading{};
+  auto after = row_cursor{};
+  for (auto done = block_index{}; done < log.last();) {
+    auto plan = log.plan_scan({table}, after, log.last(), 500);
+    result.failure = plan.failure;
+    if (plan.failure)
+      return result;
+    for (const auto& piece : plan.pieces) {
+      auto block = load(log, piece);
+      for (std::size_t i = 0; i < block->rows(); ++i) {
+        auto x = block->row(i);
+        if (x.table().value != table || x.cursor() <= after)
+          continue;
+        auto ts = x.commit_ts().value;
+        auto wanted = row{table, ts, true, table == 1 ? text_at(ts) : "x",
+                          table - 1};
+        REQUIRE(x.bytes() == block_of({wanted})->row(0).bytes());
+        result.rows.push_back(ts);
+        after = x.cursor();
+      }
+    }
+    REQUIRE((plan.complete_to > done || !plan.pieces.empty()));
+    done = plan.complete_to;
+  }
+  return result;
+}
+
+/// Both tables have every row from the first that may not be gone to one in
+/// [at_least, at_most]; the log goes on behind it.
+inline void check_small(const small_life& was, segment_log& log,
+                        std::uint64_t at_least) {
+  CAPTURE(at_least);
+  CAPTURE(was.attempted);
+  REQUIRE(log.report().blocks_lost == 0);
+  REQUIRE(log.last() == log.last_closed());
+  auto last = log.appended_to().commit_ts.value;
+  REQUIRE(last >= at_least);
+  REQUIRE(last <= was.attempted);
+  for (std::uint64_t table = 1; table <= 2; ++table) {
+    auto got = read_small(log, table);
+    REQUIRE_FALSE(got.failure);
+    auto next = got.rows.empty() ? last + 1 : got.rows.front();
+    REQUIRE(next <= (was.released ? small_life::floor : 0) + 1);
+    for (auto ts : got.rows)
+      REQUIRE(ts == next++);
+    REQUIRE(next == last + 1);
+  }
+}
+
+} // namespace log_test
