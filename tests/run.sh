@@ -9,8 +9,10 @@
 #   mutants         three, others every day: the schedules and the test that
 #                   are there for it have to notice a line that was broken
 #   --all           also: build and run everything with clang and as release;
-#                   10,000 random histories of SQLite; all benches, whose
-#                   figures need a machine without other work; and all mutants
+#                   ThreadSanitizer over the store; 1,000 kills of a process
+#                   that writes a log; 10,000 random histories of SQLite; all
+#                   benches, whose figures need a machine without other work;
+#                   and all mutants
 # Ends with a table of times and ctest's summary.
 set -euo pipefail
 
@@ -111,6 +113,10 @@ else
     step "$preset: build" build "$preset"
     step "$preset: all tests" run_tests "$preset"
   done
+  step 'tsan: build' build tsan --target test_store
+  step 'tsan: store' run_tests tsan -L '^store$'
+  step 'a log: 1,000 kills' env SLUICE_KILLS=1000 \
+    build/release/bin/test_store --test-case='what append returned survives*'
   step 'histories of SQLite: 10,000' env SLUICE_HISTORIES=10000 \
     build/release/bin/test_histories --test-case='Random histories*'
   step 'benches' benches
