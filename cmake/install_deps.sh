@@ -8,7 +8,7 @@ packages=(
   g++ clang cmake ninja-build ccache pkg-config clang-format clang-tidy sqlite3
   # Libraries.
   libcaf-dev libfmt-dev libexpected-dev libxxhash-dev libsqlite3-dev
-  libpq-dev libcli11-dev nlohmann-json3-dev rapidjson-dev
+  libpq-dev libcli11-dev nlohmann-json3-dev rapidjson-dev librocksdb-dev
   # Tests.
   doctest-dev librapidcheck-dev libbenchmark-dev doxygen
   postgresql-15 postgresql-15-wal2json
