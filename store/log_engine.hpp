@@ -17,7 +17,8 @@
 namespace sluice {
 
 /// A block that holds rows of a scan. `block` is null when the rows must be
-/// read from disk at `location`.
+/// read from disk at `location`. Only `location.segment` means something to
+/// others: the number that `release` gives out once it can't be read any more.
 struct scan_piece {
   block_index index;
   block_ptr block;
@@ -43,14 +44,18 @@ struct scan_plan {
 class log_disk {
 public:
   virtual ~log_disk() = default;
-  /// Reads and checks one block.
-  /// @error log_corrupt (checksum), log_io, out_of_range (file deleted)
+  /// Reads and checks one block: of a plan for `all_tables` as it was appended;
+  /// of a plan for one table at least that table's rows, and an engine need not
+  /// say where their transactions end. What `abandon_open` forgets is read as
+  /// it was or not at all, never as what took its place.
+  /// @error log_corrupt (checksum), log_io, out_of_range (segment removed)
   [[nodiscard]] virtual expected<block_ptr> read(const block_location& at) = 0;
   /// Makes everything of `order` durable, also the names of new files. A
-  /// failure is final for those files: calling again proves nothing.
+  /// failure is final for those segments: calling again proves nothing.
   /// @error log_io
   [[nodiscard]] virtual status sync(const sync_order& order) = 0;
-  /// Deletes the files of segments that the engine has let go.
+  /// Deletes segments that the engine has let go of, once that is durable: no
+  /// restart takes them for lost. Those that it does not know are skipped.
   virtual status remove(const std::vector<std::uint64_t>& segments) = 0;
 };
 
@@ -67,7 +72,10 @@ struct log_stats {
 };
 
 /// An append-only log of row blocks. Block indices are consecutive from 1 and
-/// survive a restart. Rows stand in ascending cursor order.
+/// survive a restart. Rows stand in ascending cursor order. Blocks lie in
+/// segments, which are let go of as a whole. How large one is, when the next
+/// one begins and where its bytes are is the engine's own affair; their numbers
+/// ascend with the blocks and are not used twice.
 class log_engine {
 public:
   virtual ~log_engine() = default;
@@ -115,9 +123,10 @@ public:
   /// it is not known of a part of it.
   [[nodiscard]] virtual std::vector<table_id>
   releasable(const std::function<timestamp(table_id)>& floor_of) const = 0;
-  /// Lets go of every closed segment in which no row is above its table's
-  /// floor. The last segment stays (memory_log: its segments are blocks, and
-  /// the last one may go).
+  /// Lets go of segments in which every row is closed and at or below its
+  /// table's floor, and of no others. Which of those go at once is up to the
+  /// engine: the one that is written may stay, and so may what is not durable.
+  /// Indices and `appended_to` stay what they are, also over a restart.
   /// @param floor_of Rows with commit_ts <= its result may go. Of
   ///        `all_tables`: of whichever table.
   /// @returns Segments for `log_disk::remove`.

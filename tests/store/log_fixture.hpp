@@ -14,6 +14,7 @@
 #include "messages/row.hpp"
 #include "store/log_engine.hpp"
 #include "store/memory_log.hpp"
+#include "store/rocksdb_log.hpp"
 #include "store/segment_log.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -31,17 +32,20 @@ struct row {
   bool end = true; ///< An end mark follows it.
   std::string text = "x";
   std::uint64_t position = 0;
+  std::uint64_t start = 0; ///< 0: ts.
 };
 
-inline row_cursor cursor(std::uint64_t ts, std::uint64_t position = 0) {
-  return {{ts}, {ts}, position};
+inline row_cursor cursor(std::uint64_t ts, std::uint64_t position = 0,
+                         std::uint64_t start = 0) {
+  return {{ts}, {start == 0 ? ts : start}, position};
 }
 
 inline block_ptr block_of(const std::vector<row>& rows) {
   auto builder = row_block_builder{};
   for (const auto& x : rows) {
     auto header = row_header{
-      {x.table}, cursor(x.ts, x.position), row_op::insert, false, {1}, 0};
+      {x.table}, cursor(x.ts, x.position, x.start), row_op::insert, false, {1},
+      0};
     auto values = std::vector{
       value_view::of_integer(static_cast<std::int64_t>(x.ts)),
       value_view::of_text(x.text)};
@@ -106,6 +110,18 @@ open_segments(const std::string& directory,
   REQUIRE(result.has_value());
   return std::move(*result);
 }
+
+#ifdef SLUICE_ROCKSDB
+inline std::unique_ptr<log_engine>
+open_rocksdb(const std::string& directory,
+             std::uint64_t segment_bytes = 64U << 20,
+             std::uint64_t tail_bytes_max = 64U << 20) {
+  auto result = open_rocksdb_log({directory, segment_bytes, tail_bytes_max});
+  INFO((result ? "" : to_string(result.error())));
+  REQUIRE(result.has_value());
+  return std::move(*result);
+}
+#endif
 
 /// Files of segments, ascending.
 inline std::vector<std::string> segment_files_of(const std::string& directory) {
