@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <functional>
 #include <random>
 
 #include <sys/wait.h>
@@ -14,10 +15,12 @@ using namespace log_test;
 
 namespace {
 
+using opener = std::function<expected<std::unique_ptr<log_engine>>()>;
+
 // Appends blocks with tables 1 and 2 for ever and writes the ts of each
 // closed block into `out` once append has returned.
-[[noreturn]] void append_until_killed(const std::string& directory, int out) {
-  auto log = segment_log::open({directory, 20000, 1000, nullptr});
+[[noreturn]] void append_until_killed(const opener& open, int out) {
+  auto log = open();
   if (!log)
     ::_exit(1);
   auto ts = (*log)->appended_to().commit_ts.value;
@@ -45,7 +48,7 @@ namespace {
 }
 
 // Each row has what its ts stands for.
-void check_texts(segment_log& log) {
+void check_texts(log_engine& log) {
   auto pieces = log.plan_scan(all_tables, {}, log.last(), 1U << 30).pieces;
   for (const auto& piece : pieces) {
     auto block = load(log, piece);
@@ -58,16 +61,18 @@ void check_texts(segment_log& log) {
   }
 }
 
-} // namespace
+std::uint64_t wanted_kills(std::uint64_t otherwise) {
+  const auto* given = std::getenv("SLUICE_KILLS");
+  return given == nullptr ? otherwise : std::strtoull(given, nullptr, 10);
+}
 
-TEST_CASE("what append returned survives SIGKILL, again and again") {
+// @param lifetime_max_us Some are killed while they still recover.
+void kill_again_and_again(const opener& open, std::uint64_t kills,
+                          std::uint64_t lifetime_max_us) {
   auto seed = std::uint64_t{20240607};
   CAPTURE(seed);
   auto random = std::mt19937_64{seed};
-  auto directory = temporary_directory{};
   std::uint64_t acknowledged = 0;
-  const auto* given = std::getenv("SLUICE_KILLS");
-  auto kills = given == nullptr ? 25 : std::strtoull(given, nullptr, 10);
   for (std::uint64_t round = 0; round < kills; ++round) {
     CAPTURE(round);
     int ends[2];
@@ -76,11 +81,10 @@ TEST_CASE("what append returned survives SIGKILL, again and again") {
     REQUIRE(child >= 0);
     if (child == 0) {
       ::close(ends[0]);
-      append_until_killed(directory.file("log"), ends[1]);
+      append_until_killed(open, ends[1]);
     }
     ::close(ends[1]);
-    // Some are killed while they still recover.
-    ::usleep(static_cast<useconds_t>(random() % 20000));
+    ::usleep(static_cast<useconds_t>(random() % lifetime_max_us));
     ::kill(child, SIGKILL);
     std::uint64_t x = 0;
     while (::read(ends[0], &x, 8) == 8)
@@ -89,7 +93,10 @@ TEST_CASE("what append returned survives SIGKILL, again and again") {
     int how = 0;
     ::waitpid(child, &how, 0);
     REQUIRE(WIFSIGNALED(how));
-    auto log = open_segments(directory.file("log"));
+    auto opened = open();
+    INFO((opened ? "" : to_string(opened.error())));
+    REQUIRE(opened.has_value());
+    auto log = std::move(*opened);
     REQUIRE(log->appended_to().commit_ts.value >= acknowledged);
     REQUIRE(log->last() == log->last_closed());
     auto rows = scan(*log, 1);
@@ -107,3 +114,26 @@ TEST_CASE("what append returned survives SIGKILL, again and again") {
   MESSAGE(kills, " kills, rows acknowledged: ", acknowledged);
   CHECK(acknowledged > kills);
 }
+
+} // namespace
+
+TEST_CASE("what append returned survives SIGKILL, again and again") {
+  auto directory = temporary_directory{};
+  auto path = directory.file("log");
+  auto open = [path]() -> expected<std::unique_ptr<log_engine>> {
+    return segment_log::open({path, 20000, 1000, nullptr});
+  };
+  kill_again_and_again(open, wanted_kills(25), 20000);
+}
+
+#ifdef SLUICE_ROCKSDB
+TEST_CASE("what append returned to rocksdb_log survives SIGKILL") {
+  auto directory = temporary_directory{};
+  auto path = directory.file("log");
+  kill_again_and_again(
+    [path] {
+      return open_rocksdb_log({path, 20000, 1000});
+    },
+    15, 200000);
+}
+#endif
