@@ -5,8 +5,9 @@
 //               [--runs 3] [--sync-mib 0] [--recovery-mib 256] [--full]
 //               [--json]
 //
-// Each run takes the subjects in turn; the figures are medians over the runs.
-// Rows are in memory before the clock starts, reads come from the page cache.
+// Each run takes the subjects in turn, beginning with another one; the figures
+// are medians over the runs. Rows are in memory before the clock starts, reads
+// come from the page cache.
 #include <array>
 #include <map>
 #include <set>
@@ -42,7 +43,7 @@ constexpr auto packaged = "rocksdb_log";
 constexpr std::size_t tick_blocks = 16;
 constexpr std::size_t ticks_kept = 4;
 
-/// Every subject under its name. @param tail_bytes Of the engines.
+/// Every subject under its name.
 using makers = std::vector<
   std::pair<std::string, std::function<std::unique_ptr<subject>()>>>;
 
@@ -55,8 +56,10 @@ std::unique_ptr<log_engine> open_segment_log(const std::string& directory,
   return need(segment_log::open({directory, 64U << 20, tail_bytes, nullptr}));
 }
 
+/// @param tail_bytes Of the engines.
+/// @param turn Who comes first is another one each time.
 makers subjects(const std::string& directory, std::uint64_t tail_bytes,
-                bool limit_is_indexed) {
+                bool limit_is_indexed, int turn) {
   auto result = makers{
     {vector, [] { return std::make_unique<vector_subject>(); }},
     {raw,
@@ -71,6 +74,8 @@ makers subjects(const std::string& directory, std::uint64_t tail_bytes,
     return of(need(open_rocksdb_log({directory, 64U << 20, tail_bytes})));
   });
 #endif
+  auto first = static_cast<std::ptrdiff_t>(turn) % std::ssize(result);
+  std::rotate(result.begin(), result.begin() + first, result.end());
   return result;
 }
 
@@ -151,10 +156,10 @@ double per_second(std::uint64_t n, double seconds) {
 
 // -- workloads ----------------------------------------------------------------
 
-void ingest(report& to, const settings& how, const rows_made& rows) {
+void ingest(report& to, const settings& how, const rows_made& rows, int turn) {
   auto space = scratch{};
   for (const auto& [who, make] :
-       subjects(space.file("log"), 64U << 20, false)) {
+       subjects(space.file("log"), 64U << 20, false, turn)) {
     auto heap = heap_bytes();
     auto uut = make();
     auto unsynced = std::uint64_t{0};
@@ -188,13 +193,14 @@ std::map<table_id, row_cursor> touched(const rows_made& rows, std::size_t first,
   return result;
 }
 
-void mixed(report& to, const rows_made& rows) {
+void mixed(report& to, const rows_made& rows, int turn) {
   auto ticks = std::vector<std::map<table_id, row_cursor>>{};
   for (std::size_t i = 0; i < rows.blocks.size(); i += tick_blocks)
     ticks.push_back(
       touched(rows, i, std::min(i + tick_blocks, rows.blocks.size())));
   auto space = scratch{};
-  for (const auto& [who, make] : subjects(space.file("log"), 64U << 20, true)) {
+  for (const auto& [who, make] :
+       subjects(space.file("log"), 64U << 20, true, turn)) {
     auto uut = make();
     auto written = bytes_written();
     auto scanning = 0.0;
@@ -228,13 +234,12 @@ void mixed(report& to, const rows_made& rows) {
   }
 }
 
-void cold(report& to, const settings&, const rows_made& rows,
-          std::uint64_t tables) {
+void cold(report& to, const rows_made& rows, std::uint64_t tables, int turn) {
   auto space = scratch{};
   // Of a hot table, some in the middle, and a cold one.
   auto some = std::set<std::uint64_t>{1, tables / 100 + 1, tables / 10 + 1,
                                       tables};
-  for (const auto& [who, make] : subjects(space.file("log"), 0, true)) {
+  for (const auto& [who, make] : subjects(space.file("log"), 0, true, turn)) {
     auto uut = make();
     for (const auto& block : rows.blocks)
       uut->append(block);
@@ -254,10 +259,10 @@ void cold(report& to, const settings&, const rows_made& rows,
   }
 }
 
-void recovery(report& to, const rows_made& rows) {
+void recovery(report& to, const rows_made& rows, int turn) {
   auto space = scratch{};
   auto directory = space.file("log");
-  for (const auto& [who, make] : subjects(directory, 64U << 20, false)) {
+  for (const auto& [who, make] : subjects(directory, 64U << 20, false, turn)) {
     if (who != "segment_log" && who != packaged)
       continue;
     auto uut = make();
@@ -282,9 +287,9 @@ void run(const settings& how, std::uint64_t tables, std::uint64_t row_bytes) {
   auto rows = make_rows(tables, row_bytes, how.mib << 20, 1);
   auto to = report{how.json, fmt::format("T={} v={}", tables, row_bytes)};
   for (int i = 0; i < how.runs; ++i) {
-    ingest(to, how, rows);
-    mixed(to, rows);
-    cold(to, how, rows, tables);
+    ingest(to, how, rows, i);
+    mixed(to, rows, i);
+    cold(to, rows, tables, i);
   }
   to.print({{"ingest, rows/s", raw},
             {"tail scan, rows/s", vector},
@@ -321,6 +326,6 @@ int main(int argc, char** argv) {
   auto rows = make_rows(1000, 256, how.recovery_mib << 20, 2);
   auto to = report{how.json, fmt::format("recovery {} MiB", how.recovery_mib)};
   for (int i = 0; i < how.runs; ++i)
-    recovery(to, rows);
+    recovery(to, rows, i);
   to.print({});
 }

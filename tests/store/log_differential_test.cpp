@@ -21,12 +21,12 @@ constexpr std::uint64_t tables_max = 5;
 using opener = std::function<std::unique_ptr<log_engine>(const std::string&)>;
 
 struct contestant {
-  contestant(const char* its_name, bool is_durable, opener how)
-    : name{its_name}, durable{is_durable}, open{std::move(how)} {
+  contestant(std::string its_name, bool is_durable, opener how)
+    : name{std::move(its_name)}, durable{is_durable}, open{std::move(how)} {
     // nop
   }
 
-  const char* name;
+  std::string name;
   bool durable;
   opener open;
   temporary_directory directory = {};
@@ -53,12 +53,12 @@ struct differential_run {
 #ifdef SLUICE_ROCKSDB
     // A segment takes it a while to make.
     add("rocksdb_log", true, [bytes, tail](const auto& at) {
-      return open_rocksdb(at, 8 * bytes, tail);
+      return open_rocksdb(at, 20000 + 8 * bytes, tail);
     });
 #endif
   }
 
-  void add(const char* name, bool durable, opener open) {
+  void add(const std::string& name, bool durable, opener open) {
     logs.push_back(
       std::make_unique<contestant>(name, durable, std::move(open)));
   }
