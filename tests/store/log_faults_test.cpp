@@ -94,7 +94,7 @@ struct life {
   std::uint64_t durable = 0;
 
   void run(const std::string& directory) {
-    for (std::uint64_t begin : {1, 11})
+    for (auto begin : {std::uint64_t{1}, std::uint64_t{11}})
       if (!run(directory, begin, begin == 1 ? 10 : 14))
         return;
   }

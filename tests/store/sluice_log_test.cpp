@@ -115,7 +115,7 @@ TEST_CASE("sluice-log verify tells of a torn tail, which is no damage") {
   auto x = state_directory{};
   {
     auto engine = open_segments(x.log);
-    for (std::uint64_t ts : {70, 80})
+    for (auto ts : {std::uint64_t{70}, std::uint64_t{80}})
       REQUIRE(engine->append(block_of({{1, ts}}), {}).has_value());
   }
   auto path = segment_files_of(x.log).back();
