@@ -7,8 +7,8 @@
 namespace sluice {
 
 event_store_state::event_store_state(event_store_options options)
-  : options_{options},
-    retention_{{options.partition, options.partitions, options.place}},
+  : options_{options}, retention_{{options.partition, options.partitions,
+                                   options.place}},
     confirmed_{options.partition, {}, {}} {
   // nop
 }

@@ -198,7 +198,7 @@ private:
   block_index announced_;
   timestamp announced_resolved_;
   timestamp durable_resolved_;
-  source_confirmed confirmed_; // as the writer heard it last
+  source_confirmed confirmed_;       // as the writer heard it last
   std::deque<indexed_block> window_; // the log's last blocks
   std::uint64_t window_bytes_ = 0;
   std::vector<shard_entry> shards_;

@@ -21,10 +21,9 @@ constexpr auto flush_poll = 2ms;
 std::string held_back(const std::string& source, const source_status& x,
                       const std::string& feed) {
   auto bytes = x.retained_bytes;
-  auto kept = bytes == 0 ? std::string{"what came"}
-              : bytes < 1 << 20
-                ? std::to_string((bytes + 1023) >> 10) + " KiB"
-                : std::to_string(bytes >> 20) + " MiB";
+  auto kept = bytes == 0        ? std::string{"what came"}
+              : bytes < 1 << 20 ? std::to_string((bytes + 1023) >> 10) + " KiB"
+                                : std::to_string(bytes >> 20) + " MiB";
   return "source " + source + ": keeps " + kept + " after " + x.confirmed_at
          + ", because feed \"" + feed + "\" (confirm = sinks) has no more yet";
 }

@@ -1,5 +1,4 @@
 #include "actors/event_store_state.hpp"
-
 #include "tests/states/event_store_bench.hpp"
 
 using namespace sluice;

@@ -62,12 +62,11 @@ TEST_CASE("nothing may be confirmed before the feeds are loaded") {
 
 TEST_CASE("the lowest floor of feeds with confirm = sinks is the limit") {
   auto uut = retention_state{};
-  uut.on_feeds_loaded({{{{1}, "log", {}},
-                        confirmed_by_sink(2, "t*"),
-                        confirmed_by_sink(3, "t1")},
-                       {{{3}, {30}, {}}},
-                       tables(2),
-                       {}});
+  uut.on_feeds_loaded(
+    {{{{1}, "log", {}}, confirmed_by_sink(2, "t*"), confirmed_by_sink(3, "t1")},
+     {{{3}, {30}, {}}},
+     tables(2),
+     {}});
   CHECK(uut.confirm_limit() == limit{{0}, {2}});
   uut.on_floor_report({{2}, {90}, {{{1}, {40}}}});
   CHECK(uut.confirm_limit() == limit{{30}, {3}});

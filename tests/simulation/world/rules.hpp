@@ -42,9 +42,9 @@ enum class rule : std::uint8_t {
 };
 
 inline constexpr auto rule_names = std::array{
-  "I1",  "I2",  "I3",   "I4",    "I5",    "I6",  "I7",  "I8",
-  "I11", "I12", "I12d", "I13",   "I14",   "I15", "I18", "I18g",
-  "I23", "I25", "I30",  "C1", "ES-18", "SS-11", "N1",  "L1"};
+  "I1",  "I2",  "I3",   "I4",  "I5",    "I6",    "I7",  "I8",
+  "I11", "I12", "I12d", "I13", "I14",   "I15",   "I18", "I18g",
+  "I23", "I25", "I30",  "C1",  "ES-18", "SS-11", "N1",  "L1"};
 
 [[nodiscard]] inline const char* to_string(rule x) {
   return rule_names[static_cast<std::size_t>(x)];
