@@ -361,4 +361,18 @@ log_stats log_index::stats() const {
   return result;
 }
 
+expected<block_ptr> complete_part(const log_index& index, log_disk& disk) {
+  auto partial = index.partial();
+  if (!partial)
+    return block_ptr{};
+  auto piece = index.piece(partial->index);
+  if (piece.block == nullptr) {
+    auto read = disk.read(piece.location);
+    if (!read)
+      return read;
+    piece.block = std::move(*read);
+  }
+  return slice(piece.block, 0, partial->rows);
+}
+
 } // namespace sluice

@@ -170,4 +170,9 @@ private:
   log_stats stats_;
 };
 
+/// The complete rows of a block whose other rows are open; null without one.
+/// Reads it from `disk` where it is not held.
+[[nodiscard]] expected<block_ptr> complete_part(const log_index& index,
+                                                log_disk& disk);
+
 } // namespace sluice

@@ -50,7 +50,6 @@ private:
   [[nodiscard]] tl::unexpected<error> damaged(std::uint64_t segment,
                                               const std::string& what) const;
   status begin_segment();
-  expected<block_ptr> complete_part();
   status cut_open();
   void add(const block_ptr& block, const stored_block& entry);
 
@@ -172,21 +171,6 @@ void rocksdb_log::add(const block_ptr& block, const stored_block& entry) {
              entry.resolved);
 }
 
-// The complete rows of the last closed part that share a block with open ones.
-expected<block_ptr> rocksdb_log::complete_part() {
-  auto partial = index_.partial();
-  if (!partial)
-    return block_ptr{};
-  auto piece = index_.piece(partial->index);
-  if (piece.block == nullptr) {
-    auto read = disk_->read(piece.location);
-    if (!read)
-      return read;
-    piece.block = std::move(*read);
-  }
-  return slice(piece.block, 0, partial->rows);
-}
-
 status rocksdb_log::abandon_open() {
   if (!index_.open())
     return {};
@@ -199,7 +183,7 @@ status rocksdb_log::abandon_open() {
 
 // The rest goes into a new segment, in the batch that forgets the open blocks.
 status rocksdb_log::cut_open() {
-  auto rest = complete_part();
+  auto rest = complete_part(index_, *disk_);
   if (!rest)
     return tl::unexpected{std::move(rest.error())};
   auto keep = index_.keep_to();

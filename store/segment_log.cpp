@@ -103,25 +103,10 @@ status segment_log::roll() {
   return {};
 }
 
-// The complete rows of the last closed part that share a block with open ones.
-expected<block_ptr> segment_log::complete_part() {
-  auto partial = index_.partial();
-  if (!partial)
-    return block_ptr{};
-  auto piece = index_.piece(partial->index);
-  if (piece.block == nullptr) {
-    auto read = files_->read(piece.location);
-    if (!read)
-      return read;
-    piece.block = std::move(*read);
-  }
-  return slice(piece.block, 0, partial->rows);
-}
-
 status segment_log::abandon_open() {
   if (!index_.open())
     return {};
-  auto rest = complete_part();
+  auto rest = complete_part(index_, *files_);
   if (!rest)
     return tl::unexpected{std::move(rest.error())};
   if (auto done = files_->sync_names(); !done)

@@ -88,7 +88,6 @@ private:
   status start_after(const recovery_verdict& verdict, std::uint64_t number);
   [[nodiscard]] manifest listing() const;
   [[nodiscard]] manifest listing_without_open() const;
-  expected<block_ptr> complete_part();
   status roll();
   status begin(const segment_writer::start& how);
   void remember_size();
@@ -102,10 +101,10 @@ private:
   std::uint64_t next_number_ = 1;
   bool must_roll_ = false;
   block_index synced_to_;
-  block_index closed_at_sync_;  // when the last one began
-  block_index closed_durably_;  // the last such block
-  block_index stated_durably_;  // last_closed in a mark behind it
-  block_index noted_durable_;                    // the last that was written
+  block_index closed_at_sync_; // when the last one began
+  block_index closed_durably_; // the last such block
+  block_index stated_durably_; // last_closed in a mark behind it
+  block_index noted_durable_;  // the last that was written
   std::map<std::uint64_t, std::uint64_t> sizes_; // of live files
   std::vector<std::uint64_t> doomed_; // without rows; go with a release
   recovery_report report_;

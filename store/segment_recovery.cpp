@@ -127,7 +127,7 @@ status segment_log::start_after(const recovery_verdict& verdict,
     return done;
   auto before = std::max(index_.last(), index_.keep_to());
   auto first = index_.keep_to().next();
-  auto rest = complete_part();
+  auto rest = complete_part(index_, *files_);
   if (!rest)
     return tl::unexpected{std::move(rest.error())};
   auto how = segment_writer::start{

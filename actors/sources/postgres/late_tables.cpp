@@ -144,14 +144,8 @@ status late_tables::prepare_copies(prepared_join& into) {
   if (!made)
     return pass(made);
   into.consistent = made->consistent;
-  auto what = table_copies::request{};
-  what.conninfo = options_.conninfo;
-  what.snapshot = made->name;
-  what.tables = into.tables;
-  what.connections = options_.copy_connections;
-  what.queue_bytes = options_.queue_bytes;
-  what.patience = options_.patience;
-  auto copies = table_copies::start(std::move(what));
+  auto copies = table_copies::start(
+    table_copies::of(options_, into.tables, made->name));
   if (!copies)
     return pass(copies);
   auto stream = start_stream(std::move(*replication),

@@ -142,14 +142,8 @@ void postgres_source::impl::look_for_tables() {
 status postgres_source::impl::start_copies(const report& found,
                                            const std::string& snapshot,
                                            generation number) {
-  auto what = table_copies::request{};
-  what.conninfo = options.conninfo;
-  what.snapshot = snapshot;
-  what.tables = found.tables;
-  what.connections = options.copy_connections;
-  what.queue_bytes = options.queue_bytes;
-  what.patience = options.patience;
-  auto copies = table_copies::start(std::move(what));
+  auto copies = table_copies::start(
+    table_copies::of(options, found.tables, snapshot));
   if (!copies)
     return pass(copies);
   copy.emplace(std::move(*copies), *tables);

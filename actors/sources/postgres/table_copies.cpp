@@ -73,6 +73,19 @@ void next_line(std::string_view& lines,
   lines.remove_prefix(std::min(i + 1, lines.size()));
 }
 
+table_copies::request table_copies::of(const postgres_source_options& options,
+                                       std::vector<captured_table> tables,
+                                       std::string snapshot) {
+  auto result = request{};
+  result.conninfo = options.conninfo;
+  result.snapshot = std::move(snapshot);
+  result.tables = std::move(tables);
+  result.connections = options.copy_connections;
+  result.queue_bytes = options.queue_bytes;
+  result.patience = options.patience;
+  return result;
+}
+
 expected<std::unique_ptr<table_copies>> table_copies::start(request what) {
   auto result = std::unique_ptr<table_copies>{
     new table_copies{std::move(what)}};

@@ -25,6 +25,10 @@ public:
     std::size_t queue_bytes = 16U << 20U;
     std::chrono::milliseconds patience{10'000};
   };
+  /// Of these tables, as a source is to copy them.
+  [[nodiscard]] static request of(const postgres_source_options& options,
+                                  std::vector<captured_table> tables,
+                                  std::string snapshot);
   /// @error source_unavailable, source_unsupported
   [[nodiscard]] static expected<std::unique_ptr<table_copies>>
   start(request what);
