@@ -4,6 +4,7 @@
 #include <tuple>
 #include <vector>
 
+#include "messages/block_summary.hpp"
 #include "messages/errc.hpp"
 #include "messages/feed.hpp"
 #include "messages/ids.hpp"
@@ -18,10 +19,11 @@ struct block_location {
   std::uint64_t segment = 0;
   std::uint64_t offset = 0;
   std::uint64_t size = 0;
+  table_id table = {}; ///< Of a rewritten segment: whose rows alone.
 
   friend bool operator==(const block_location&,
                          const block_location&) = default;
-  auto fields() { return std::tie(segment, offset, size); }
+  auto fields() { return std::tie(segment, offset, size, table); }
 };
 
 /// What has to reach the disk, taken at one moment.
@@ -94,6 +96,64 @@ struct remove_segments {
   friend bool operator==(const remove_segments&,
                          const remove_segments&) = default;
   auto fields() { return std::tie(segments); }
+};
+
+/// A block of segments that are to be rewritten.
+struct block_to_rewrite {
+  block_index first; ///< Of those it stands for; an appended block is one.
+  block_index last;
+  block_location at;
+  timestamp resolved;
+
+  friend bool operator==(const block_to_rewrite&,
+                         const block_to_rewrite&) = default;
+  auto fields() { return std::tie(first, last, at, resolved); }
+};
+
+/// EVENT_STORE -> REWRITER: write what is live of some neighbouring segments
+/// into one new file.
+struct rewrite_order {
+  std::uint64_t into = 0;              ///< The new segment.
+  std::vector<std::uint64_t> segments; ///< In the order of the log.
+  std::vector<block_to_rewrite> blocks;
+  std::vector<table_floor> floors; ///< Rows <= their table's stay behind.
+  block_index durable;
+
+  friend bool operator==(const rewrite_order&, const rewrite_order&) = default;
+  auto fields() { return std::tie(into, segments, blocks, floors, durable); }
+};
+
+/// A batch of a rewritten segment: what is left of blocks [first, last].
+struct rewritten_window {
+  block_index first;
+  block_index last;
+  block_location at;
+  timestamp resolved;
+  block_summary summary;
+
+  friend bool operator==(const rewritten_window&,
+                         const rewritten_window&) = default;
+  auto fields() { return std::tie(first, last, at, resolved, summary); }
+};
+
+struct rewrite_result {
+  std::uint64_t into = 0;
+  std::vector<std::uint64_t> segments; ///< As they were ordered.
+  std::vector<rewritten_window> windows;
+  std::uint64_t bytes = 0; ///< Of the file.
+
+  friend bool operator==(const rewrite_result&,
+                         const rewrite_result&) = default;
+  auto fields() { return std::tie(into, segments, windows, bytes); }
+};
+
+/// REWRITER -> EVENT_STORE: the file is there, and durable, unless it failed.
+struct log_rewritten {
+  rewrite_result result;
+  error failure;
+
+  friend bool operator==(const log_rewritten&, const log_rewritten&) = default;
+  auto fields() { return std::tie(result, failure); }
 };
 
 /// EVENT_STORE -> DISK: make a feed's floor durable.

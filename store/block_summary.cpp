@@ -26,6 +26,14 @@ block_summary summarize(const row_block& block) {
   return result;
 }
 
+std::vector<table_id> tables_in(const block_summary& x) {
+  auto result = std::vector<table_id>{};
+  result.reserve(x.tables.size());
+  for (const auto& share : x.tables)
+    result.push_back(share.table);
+  return result;
+}
+
 block_ptr slice(const block_ptr& block, std::size_t from, std::size_t to) {
   if (from == 0 && to == block->rows())
     return block;

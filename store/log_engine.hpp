@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "messages/disk.hpp"
@@ -16,9 +17,11 @@
 /// from any thread; it does what can block: reads, syncs, deletions.
 namespace sluice {
 
-/// A block that holds rows of a scan. `block` is null when the rows must be
-/// read from disk at `location`. Only `location.segment` means something to
-/// others: the number that `release` gives out once it can't be read any more.
+/// A block that holds rows of a scan. What is left of several blocks after a
+/// rewrite is one, and has the index of the first. `block` is null when the
+/// rows must be read from disk at `location`. Only `location.segment` means
+/// something to others: the number that `release` gives out once it can't be
+/// read any more.
 struct scan_piece {
   block_index index;
   block_ptr block;
@@ -33,7 +36,7 @@ struct scan_plan {
   std::vector<scan_piece> pieces; ///< Ascending by index.
   /// Every row of the table after the cursor in blocks <= this one is in
   /// `pieces`. Below what was asked for when the byte limit cut the plan, or
-  /// where blocks are missing.
+  /// where blocks are missing; above it when a rewritten block ends there.
   block_index complete_to;
   /// log_corrupt: nothing can be read before the scan would have to cross
   /// blocks that are missing. Says which file, and where in it.
@@ -59,6 +62,18 @@ public:
   virtual status remove(const std::vector<std::uint64_t>& segments) = 0;
 };
 
+/// Writes what is live of old segments into a new one, in any thread. Changes
+/// nothing that counts before `log_engine::rewritten`.
+class log_rewriter {
+public:
+  virtual ~log_rewriter() = default;
+  /// @error log_io, disk_full, log_corrupt, out_of_range (released meanwhile);
+  ///        everything is as it was
+  [[nodiscard]] virtual expected<rewrite_result>
+  run(const rewrite_order& order)
+    = 0;
+};
+
 /// Counters; none ever goes back while the engine is open.
 struct log_stats {
   std::uint64_t rows_appended = 0;
@@ -69,6 +84,7 @@ struct log_stats {
   std::uint64_t segments = 0;      ///< Live now.
   std::uint64_t segments_removed = 0;
   std::uint64_t bytes_cut = 0; ///< By recovery: torn or open tail.
+  std::uint64_t bytes_rewritten = 0;
 };
 
 /// An append-only log of row blocks. Block indices are consecutive from 1 and
@@ -132,6 +148,25 @@ public:
   /// @returns Segments for `log_disk::remove`.
   [[nodiscard]] virtual std::vector<std::uint64_t>
   release(const std::function<timestamp(table_id)>& floor_of) = 0;
+
+  /// The segments to rewrite, if what is on disk exceeds twice what is above
+  /// the floors by more than a segment, and it helps. Floors that rise
+  /// meanwhile do not matter.
+  /// @param up_to Only what every reader has heard of: a scan up to a block
+  ///        inside of a rewritten one gets all of that.
+  [[nodiscard]] virtual std::optional<rewrite_order>
+  plan_rewrite(const std::function<timestamp(table_id)>& floor_of,
+               block_index up_to)
+    = 0;
+  /// `log_rewriter::run` came to this. Scans read the new segment from now on.
+  /// @returns Segments for `log_disk::remove`.
+  [[nodiscard]] virtual std::vector<std::uint64_t>
+  rewritten(const rewrite_result& x) = 0;
+  /// Null if `plan_rewrite` has never anything.
+  [[nodiscard]] virtual std::shared_ptr<log_rewriter> rewriter() = 0;
+  /// Of the rows above their floors.
+  [[nodiscard]] virtual std::uint64_t
+  live_bytes(const std::function<timestamp(table_id)>& floor_of) const = 0;
 
   /// All tables with rows in the log.
   [[nodiscard]] virtual std::vector<table_id> tables() const = 0;

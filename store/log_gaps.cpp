@@ -57,6 +57,12 @@ const log_gap* log_gaps::with_end(row_cursor complete_to) const noexcept {
   return found == gaps_.rend() ? nullptr : &*found;
 }
 
+bool log_gaps::within(block_index first, block_index last) const noexcept {
+  return std::any_of(gaps_.begin(), gaps_.end(), [&](const log_gap& x) {
+    return x.first <= last && x.last >= first;
+  });
+}
+
 std::uint64_t log_gaps::blocks() const noexcept {
   auto result = std::uint64_t{0};
   for (const auto& x : gaps_)

@@ -46,6 +46,8 @@ public:
   [[nodiscard]] const log_gap* behind(row_cursor after) const noexcept;
   /// Of what is lost in blocks [first, last]; 0: nothing is.
   [[nodiscard]] timestamp highest(block_index first, block_index last) const;
+  /// Whether anything is lost of blocks [first, last].
+  [[nodiscard]] bool within(block_index first, block_index last) const noexcept;
   /// The last one that can hold an end mark at `complete_to`.
   [[nodiscard]] const log_gap* with_end(row_cursor complete_to) const noexcept;
   /// How many are lost.

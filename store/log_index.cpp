@@ -18,7 +18,7 @@ void log_index::begin_segment(std::uint64_t number, block_index first) {
   // An empty one has nothing to say but its number.
   if (!segments_.empty() && segments_.back().blocks.empty())
     segments_.pop_back();
-  segments_.push_back({number, first, {}, {}});
+  segments_.push_back({number, first, {}, {}, 0});
 }
 
 void log_index::add(const block_summary& summary, block_ptr block,
@@ -26,24 +26,33 @@ void log_index::add(const block_summary& summary, block_ptr block,
   auto& segment = segments_.back();
   auto index = segment.end();
   gaps_.on_row(summary.first);
-  auto tables = std::vector<table_id>{};
-  tables.reserve(summary.tables.size());
-  for (const auto& share : summary.tables) {
-    tables.push_back(share.table);
-    tables_[share.table].push_back(
-      {index, share.first, share.last, share.bytes});
-    auto& highest = segment.highest[share.table];
-    highest = std::max(highest, share.last.commit_ts);
-  }
+  add_tables(segment, index, summary.tables);
   ++stats_.blocks;
   if (block != nullptr) {
     stats_.memory_bytes += block->footprint();
     if (stats_.memory_bytes == block->footprint())
       oldest_held_ = index;
   }
-  segment.blocks.push_back(
-    {std::move(block), at, resolved, summary.last, std::move(tables)});
+  segment.blocks.push_back({index, index, std::move(block), at, resolved,
+                            summary.last, tables_in(summary), false});
   last_cursor_ = summary.last;
+  note_ends(summary, index);
+  note_resolved(resolved);
+  let_go_of_old();
+}
+
+void log_index::add_tables(segment_entry& to, block_index index,
+                           const std::vector<table_share>& tables) {
+  for (const auto& share : tables) {
+    tables_[share.table].push_back(
+      {index, share.first, share.last, share.bytes});
+    auto& highest = to.highest[share.table];
+    highest = std::max(highest, share.last.commit_ts);
+    to.row_bytes += share.bytes;
+  }
+}
+
+void log_index::note_ends(const block_summary& summary, block_index index) {
   if (summary.complete > 0) {
     state_.complete_to = summary.complete_to;
     marked_ = index;
@@ -51,16 +60,15 @@ void log_index::add(const block_summary& summary, block_ptr block,
   }
   if (summary.closed())
     state_.last_closed = index;
-  note_resolved(resolved);
-  let_go_of_old();
 }
 
 // Its blocks keep their place, so that indices say where a block is.
 void log_index::add_gap(block_index to, std::string why) {
   auto& segment = segments_.back();
   gaps_.add(segment.end(), to, last_cursor_, std::move(why));
-  for (; segment.end() <= to; ++stats_.blocks)
-    segment.blocks.push_back({{}, {}, {}, last_cursor_, {}});
+  for (auto i = segment.end(); i <= to; i = i.next(), ++stats_.blocks)
+    segment.blocks.push_back(
+      {i, i, nullptr, {}, {}, last_cursor_, {}, false});
 }
 
 void log_index::note_resolved(timestamp resolved) {
@@ -101,11 +109,12 @@ void log_index::let_go_of_old() {
     auto segment = std::upper_bound(
       segments_.begin(), segments_.end(), oldest_held_,
       [](block_index i, const auto& x) { return i < x.end(); });
-    auto index = std::max(oldest_held_, segment->first);
-    auto& held = segment->blocks[index.value - segment->first.value];
-    forget_held(held);
-    held.block.reset();
-    oldest_held_ = index.next();
+    auto held = std::partition_point(
+      segment->blocks.begin(), segment->blocks.end(),
+      [&](const held_block& x) { return x.index < oldest_held_; });
+    forget_held(*held);
+    held->block.reset();
+    oldest_held_ = held->index.next();
   }
 }
 
@@ -130,7 +139,10 @@ void log_index::cut_open(std::uint64_t next_segment) {
   auto cut = keep_to();
   while (!segments_.empty() && segments_.back().end() > cut.next()) {
     auto& segment = segments_.back();
-    auto keep = cut < segment.first ? 0 : cut.value - segment.first.value + 1;
+    auto kept = std::partition_point(
+      segment.blocks.begin(), segment.blocks.end(),
+      [&](const held_block& x) { return x.index <= cut; });
+    auto keep = static_cast<std::size_t>(kept - segment.blocks.begin());
     for (auto i = keep; i < segment.blocks.size(); ++i) {
       forget_held(segment.blocks[i]);
       --stats_.blocks;
@@ -205,16 +217,22 @@ scan_plan log_index::plan_table(table_id table, row_cursor after,
   std::uint64_t bytes = 0;
   std::uint64_t cold = 0; // whole blocks to read, whoever's rows are in them
   auto cold_max = std::max(bytes_max, cold_bytes_max);
-  for (; entry != entries.end() && entry->index <= to; ++entry) {
-    auto next = piece(entry->index);
+  for (; entry != entries.end(); ++entry) {
+    const auto& held = *find(entry->index);
+    if (held.first > to)
+      break;
+    auto next = scan_piece{held.first, held.block, held.at, {}, held.last};
+    if (held.window)
+      next.location.table = table;
     if (next.block == nullptr)
-      cold += next.location.size;
+      cold += held.window ? entry->bytes : held.at.size;
     if (!result.pieces.empty()
         && (entry->bytes > bytes_max - bytes || cold > cold_max)) {
-      result.complete_to = entry->index.previous();
+      result.complete_to = held.first.previous();
       break;
     }
     bytes = std::min(bytes_max, bytes + entry->bytes);
+    result.complete_to = std::max(result.complete_to, held.index);
     result.pieces.push_back(std::move(next));
   }
   return result;
@@ -234,17 +252,16 @@ scan_plan log_index::plan_whole(row_cursor after, block_index to,
     const auto& blocks = segment->blocks;
     auto block = std::partition_point(blocks.begin(), blocks.end(), behind);
     for (; block != blocks.end(); ++block) {
-      auto index = block_index{
-        segment->first.value
-        + static_cast<std::uint64_t>(block - blocks.begin())};
-      if (index > to)
+      if (block->first > to)
         return result;
       if (!result.pieces.empty() && bytes + block->at.size > bytes_max) {
-        result.complete_to = index.previous();
+        result.complete_to = block->first.previous();
         return result;
       }
       bytes += block->at.size;
-      auto next = scan_piece{index, block->block, block->at, {}, block->last};
+      result.complete_to = std::max(result.complete_to, block->index);
+      auto next = scan_piece{
+        block->first, block->block, block->at, {}, block->last};
       if (next.block == nullptr)
         next.tables = block->tables;
       result.pieces.push_back(std::move(next));
@@ -253,14 +270,24 @@ scan_plan log_index::plan_whole(row_cursor after, block_index to,
   return result;
 }
 
-// Null if it is not live.
-const log_index::held_block* log_index::find(block_index index) const {
+std::deque<log_index::segment_entry>::const_iterator
+log_index::segment_of(block_index index) const {
   auto after = std::upper_bound(
     segments_.begin(), segments_.end(), index,
     [](block_index i, const segment_entry& x) { return i < x.first; });
-  if (after == segments_.begin() || index >= (--after)->end())
+  if (after == segments_.begin() || index >= std::prev(after)->end())
+    return segments_.end();
+  return std::prev(after);
+}
+
+// Null if it is not live.
+const log_index::held_block* log_index::find(block_index index) const {
+  auto segment = segment_of(index);
+  if (segment == segments_.end())
     return nullptr;
-  return &after->blocks[index.value - after->first.value];
+  return &*std::partition_point(
+    segment->blocks.begin(), segment->blocks.end(),
+    [&](const held_block& x) { return x.index < index; });
 }
 
 scan_piece log_index::piece(block_index index) const {
@@ -309,6 +336,7 @@ log_index::releasable(const std::function<timestamp(table_id)>& floor_of,
         && std::all_of(segment.highest.begin(), segment.highest.end(),
                        below_floor))
       result.push_back(segment.number);
+  std::sort(result.begin(), result.end());
   return result;
 }
 
@@ -332,14 +360,18 @@ void log_index::release(const std::vector<std::uint64_t>& segments) {
       kept.push_back(std::move(segment));
       continue;
     }
-    forget_tables(segment);
+    forget(segment);
     gaps_.forget(segment.first, segment.end().previous());
-    for (const auto& block : segment.blocks)
-      forget_held(block);
-    stats_.blocks -= segment.blocks.size();
-    ++stats_.segments_removed;
   }
   segments_ = std::move(kept);
+}
+
+void log_index::forget(segment_entry& from) {
+  forget_tables(from);
+  for (const auto& block : from.blocks)
+    forget_held(block);
+  stats_.blocks -= from.blocks.size();
+  ++stats_.segments_removed;
 }
 
 void log_index::forget_tables(const segment_entry& from) {

@@ -9,11 +9,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "messages/disk.hpp"
 #include "messages/ids.hpp"
 #include "messages/row.hpp"
 #include "store/block_summary.hpp"
 #include "store/log_engine.hpp"
 #include "store/log_gaps.hpp"
+#include "store/rewrite_plan.hpp"
 
 namespace sluice {
 
@@ -54,6 +56,8 @@ public:
   /// Block `last().next()`. @param block May be null: not held.
   void add(const block_summary& summary, block_ptr block,
            const block_location& at, timestamp resolved);
+  /// What is left of blocks `last().next()` to `x.last`.
+  void add(const rewritten_window& x);
   /// Blocks `last().next()` to `to` are lost. @param why Where they were.
   void add_gap(block_index to, std::string why);
   /// No row <= `resolved` follows. Counts at once when the log is closed,
@@ -116,27 +120,50 @@ public:
   /// With rows in these segments.
   [[nodiscard]] std::vector<table_id>
   tables_of(const std::vector<std::uint64_t>& segments) const;
-  /// Forgets them. @param segments Ascending.
+  /// Forgets them. @param segments Sorted.
   void release(const std::vector<std::uint64_t>& segments);
+
+  // -- rewriting --------------------------------------------------------------
+
+  /// Closed segments without damage in them or beside them, in order, with
+  /// what of them is above the floors.
+  [[nodiscard]] std::vector<rewrite_candidate>
+  rewritable(const std::function<timestamp(table_id)>& floor_of,
+             block_index up_to) const;
+  /// Of all rows above their floors.
+  [[nodiscard]] std::uint64_t
+  live_bytes(const std::function<timestamp(table_id)>& floor_of) const;
+  /// The blocks of these segments, in order.
+  [[nodiscard]] std::vector<block_to_rewrite>
+  blocks_of(const std::vector<std::uint64_t>& segments) const;
+  /// Whether all of them are there, side by side.
+  [[nodiscard]] bool
+  has_neighbours(const std::vector<std::uint64_t>& segments) const;
+  /// The rewritten ones give way to the new one. @pre `has_neighbours`
+  void replace(const rewrite_result& x);
 
   /// Without disk_bytes, rows and bytes_cut.
   [[nodiscard]] log_stats stats() const;
 
 private:
   struct held_block {
+    block_index first; // below `index` if it is a window
+    block_index index;
     block_ptr block; // null: read it at `at`
     block_location at;
     timestamp resolved;
     row_cursor last;
     std::vector<table_id> tables; // none: it is in a gap
+    bool window = false;
   };
   struct segment_entry {
     std::uint64_t number = 0;
     block_index first;
     std::vector<held_block> blocks;
     std::unordered_map<table_id, timestamp> highest; // commit_ts per table
+    std::uint64_t row_bytes = 0;
     [[nodiscard]] block_index end() const noexcept {
-      return {first.value + blocks.size()};
+      return blocks.empty() ? first : blocks.back().index.next();
     }
   };
   struct table_entry {
@@ -147,12 +174,21 @@ private:
   };
 
   [[nodiscard]] const held_block* find(block_index index) const;
+  [[nodiscard]] std::deque<segment_entry>::const_iterator
+  segment_of(block_index index) const;
+  void add_tables(segment_entry& to, block_index index,
+                  const std::vector<table_share>& tables);
+  void note_ends(const block_summary& summary, block_index index);
+  template <class Visit>
+  void visit_live(const std::function<timestamp(table_id)>& floor_of,
+                  Visit visit) const;
   [[nodiscard]] scan_plan plan_table(table_id table, row_cursor after,
                                      block_index to,
                                      std::uint64_t bytes_max) const;
   [[nodiscard]] scan_plan plan_whole(row_cursor after, block_index to,
                                      std::uint64_t bytes_max) const;
   void let_go_of_old();
+  void forget(segment_entry& from);
   void forget_held(const held_block& block) noexcept;
   void forget_tables(const segment_entry& from);
   void cut_tables(segment_entry& from, block_index cut);

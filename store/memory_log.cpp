@@ -111,6 +111,23 @@ public:
     return result;
   }
 
+  std::optional<rewrite_order>
+  plan_rewrite(const std::function<timestamp(table_id)>&,
+               block_index) override {
+    return {};
+  }
+
+  std::vector<std::uint64_t> rewritten(const rewrite_result&) override {
+    return {};
+  }
+
+  std::shared_ptr<log_rewriter> rewriter() override { return nullptr; }
+
+  [[nodiscard]] std::uint64_t live_bytes(
+    const std::function<timestamp(table_id)>& floor_of) const override {
+    return index_.live_bytes(floor_of);
+  }
+
   std::vector<table_id> tables() const override { return index_.tables(); }
 
   log_stats stats() const override {

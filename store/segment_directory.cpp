@@ -10,6 +10,8 @@
 
 #include <fcntl.h>
 
+#include "store/segment_id.hpp"
+
 namespace sluice {
 
 // -- directory_lock -----------------------------------------------------------
@@ -94,14 +96,25 @@ namespace {
 // Of a name as segment_path makes it.
 std::optional<std::uint64_t> segment_number(std::string_view name) {
   constexpr auto digits = std::size_t{20};
-  if (name.size() != digits + 4 || !name.ends_with(".seg"))
+  auto number_at = [&](std::size_t from,
+                       std::size_t to) -> std::optional<std::uint64_t> {
+    auto result = std::uint64_t{0};
+    auto [end, problem] = std::from_chars(name.data() + from, name.data() + to,
+                                          result);
+    if (from >= to || problem != std::errc{} || end != name.data() + to)
+      return {};
+    return result;
+  };
+  if (name.size() < digits + 4 || !name.ends_with(".seg")
+      || name[digits] != '.')
     return {};
-  auto result = std::uint64_t{0};
-  auto [end, problem] = std::from_chars(name.data(), name.data() + digits,
-                                        result);
-  if (problem != std::errc{} || end != name.data() + digits)
+  auto number = number_at(0, digits);
+  if (name.size() == digits + 4 || !number)
+    return number;
+  auto nth = number_at(digits + 1, name.size() - 4);
+  if (!nth)
     return {};
-  return result;
+  return rewritten_segment(*number, *nth);
 }
 
 } // namespace
@@ -119,6 +132,7 @@ list_segments(const std::shared_ptr<file_ops>& ops,
       ops->unlink((directory + '/' + name).c_str());
     else if (auto number = segment_number(name))
       result.push_back(*number);
+  std::sort(result.begin(), result.end(), older_segment{});
   return result;
 }
 

@@ -28,7 +28,7 @@ private:
 [[nodiscard]] tl::unexpected<error>
 directory_failure(const std::string& directory, std::error_code problem);
 
-/// Numbers of the segment files, ascending. Deletes unfinished files.
+/// The segment files, in the order of the log. Deletes unfinished files.
 /// @error log_io
 [[nodiscard]] expected<std::vector<std::uint64_t>>
 list_segments(const std::shared_ptr<file_ops>& ops,

@@ -1,5 +1,6 @@
 #include "store/segment_files.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -12,10 +13,14 @@ namespace {
 
 // Descriptors of files that are only read; the oldest is closed first.
 constexpr std::size_t readers_max = 64;
+constexpr std::size_t directories_max = 64;
 
 } // namespace
 
 std::string segment_path(const std::string& directory, std::uint64_t segment) {
+  if (auto nth = generation_of(segment); nth != 0)
+    return fmt::format("{}/{:020}.{}.seg", directory, number_of(segment),
+                       nth);
   return fmt::format("{}/{:020}.seg", directory, segment);
 }
 
@@ -45,19 +50,87 @@ expected<block_ptr> segment_files::read(const block_location& at) {
   auto header = decode_batch_header(*head, place);
   if (!header)
     return damaged(header.error().detail);
-  if (header->kind != batch_kind::rows
+  if (!has_rows(header->kind)
       || header->payload_size != at.size - batch_header_size)
     return damaged("another batch than expected");
-  auto payload = (*file)->read(at.offset + batch_header_size,
-                               header->payload_size);
-  if (!payload)
-    return tl::unexpected{std::move(payload.error())};
-  if (!payload_is_intact(*header, place, *payload))
-    return damaged("checksum of the rows");
-  auto result = decode_rows(*header, std::move(*payload));
-  if (!result)
+  auto alone = header->kind == batch_kind::window && at.table != table_id{};
+  auto result = alone ? read_table(**file, at, *header)
+                      : read_rows(**file, at, *header);
+  if (!result && result.error().code == errc::log_corrupt)
     return damaged(result.error().detail);
   return result;
+}
+
+expected<block_ptr> segment_files::read_rows(const open_file& file,
+                                             const block_location& at,
+                                             const batch_header& header) {
+  auto payload = file.read(at.offset + batch_header_size, header.payload_size);
+  if (!payload)
+    return tl::unexpected{std::move(payload.error())};
+  auto place = batch_place{uuid_, at.segment, at.offset};
+  if (!payload_is_intact(header, place, *payload))
+    return fail(errc::log_corrupt, "checksum of the rows");
+  return header.kind == batch_kind::window
+           ? decode_window(header, place, *payload)
+           : decode_rows(header, std::move(*payload));
+}
+
+// Of a window only what is needed is read, and checked by its own checksums.
+expected<block_ptr> segment_files::read_table(const open_file& file,
+                                              const block_location& at,
+                                              const batch_header& header) {
+  auto directory = directory_of(file, at, header);
+  if (!directory)
+    return tl::unexpected{std::move(directory.error())};
+  const auto& pieces = (*directory)->pieces;
+  auto range = (*directory)->of(at.table);
+  if (range.first == range.last)
+    return fail(errc::log_corrupt, "a window without the table");
+  auto from = pieces[range.first].offset;
+  auto to = pieces[range.last - 1].offset + pieces[range.last - 1].size;
+  auto bytes = file.read(at.offset + batch_header_size + from, to - from);
+  if (!bytes)
+    return tl::unexpected{std::move(bytes.error())};
+  return decode_pieces(**directory, range, *bytes,
+                       {uuid_, at.segment, at.offset});
+}
+
+expected<segment_files::directory_ptr>
+segment_files::directory_of(const open_file& file, const block_location& at,
+                            const batch_header& header) {
+  auto key = std::pair{at.segment, at.offset};
+  {
+    auto guard = std::lock_guard{mutex_};
+    auto found = std::find_if(
+      directories_.begin(), directories_.end(),
+      [&](const known_directory& x) { return x.first == key; });
+    if (found != directories_.end()) {
+      directories_.splice(directories_.begin(), directories_, found);
+      return found->second;
+    }
+  }
+  auto begin = at.offset + batch_header_size;
+  if (header.payload_size < window_front_size)
+    return fail(errc::log_corrupt, "directory of a window");
+  auto front = file.read(begin, window_front_size);
+  if (!front)
+    return tl::unexpected{std::move(front.error())};
+  auto size = size_of_directory(*front, header.payload_size);
+  if (!size)
+    return tl::unexpected{std::move(size.error())};
+  auto bytes = file.read(begin, *size);
+  if (!bytes)
+    return tl::unexpected{std::move(bytes.error())};
+  auto result = decode_directory(*bytes, {uuid_, at.segment, at.offset},
+                                 header.payload_size);
+  if (!result)
+    return tl::unexpected{std::move(result.error())};
+  auto shared = std::make_shared<const window_directory>(std::move(*result));
+  auto guard = std::lock_guard{mutex_};
+  directories_.emplace_front(key, shared);
+  if (directories_.size() > directories_max)
+    directories_.pop_back();
+  return shared;
 }
 
 status segment_files::sync(const sync_order& order) {
@@ -138,6 +211,8 @@ status segment_files::remove(const std::vector<std::uint64_t>& segments) {
     auto guard = std::lock_guard{mutex_};
     entries_.erase(segment);
     readers_.erase(segment);
+    directories_.remove_if(
+      [&](const known_directory& x) { return x.first.first == segment; });
   }
   return result;
 }

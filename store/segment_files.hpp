@@ -1,14 +1,19 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "store/file_ops.hpp"
 #include "store/log_engine.hpp"
 #include "store/segment_format.hpp"
+#include "store/segment_id.hpp"
+#include "store/window_format.hpp"
 
 namespace sluice {
 
@@ -57,7 +62,16 @@ private:
     bool named = false;
     bool failed = false;
   };
+  using directory_ptr = std::shared_ptr<const window_directory>;
   expected<std::shared_ptr<open_file>> reader(std::uint64_t segment);
+  expected<block_ptr> read_rows(const open_file& file, const block_location& at,
+                                const batch_header& header);
+  expected<block_ptr> read_table(const open_file& file,
+                                 const block_location& at,
+                                 const batch_header& header);
+  expected<directory_ptr> directory_of(const open_file& file,
+                                       const block_location& at,
+                                       const batch_header& header);
   status sync_one(std::uint64_t segment);
   status failed(std::uint64_t segment, error why);
 
@@ -65,11 +79,15 @@ private:
   std::string directory_;
   store_uuid uuid_;
   mutable std::mutex mutex_; // of what follows
-  std::map<std::uint64_t, entry> entries_;
+  std::map<std::uint64_t, entry, older_segment> entries_;
   std::map<std::uint64_t, std::shared_ptr<open_file>> readers_;
+  // Of windows that were read last, by segment and offset; the newest first.
+  using known_directory = std::pair<std::pair<std::uint64_t, std::uint64_t>,
+                                    directory_ptr>;
+  std::list<known_directory> directories_;
 };
 
-/// "<directory>/00000000000000000007.seg"
+/// "<directory>/00000000000000000007.seg", rewritten: "...7.2.seg"
 [[nodiscard]] std::string segment_path(const std::string& directory,
                                        std::uint64_t segment);
 

@@ -1,17 +1,15 @@
 #include "store/segment_format.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include <xxhash.h>
 
+#include "store/little_endian.hpp"
+
 namespace sluice {
 
 namespace {
-
-static_assert(std::endian::native == std::endian::little,
-              "all numbers in the files are little-endian");
 
 constexpr std::string_view file_magic = "sluicelg";
 constexpr std::string_view store_magic = "sluiceid";
@@ -23,25 +21,6 @@ constexpr std::size_t manifest_fixed = 48;
 constexpr std::size_t manifest_entry = 24;
 // What a manifest begins with.
 constexpr std::size_t manifest_state = 40;
-
-template <class T>
-T load(std::string_view from, std::size_t at) noexcept {
-  T result;
-  std::memcpy(&result, from.data() + at, sizeof(T));
-  return result;
-}
-
-template <class T>
-void store(std::string& to, std::size_t at, T x) noexcept {
-  std::memcpy(to.data() + at, &x, sizeof(T));
-}
-
-template <class T>
-void put(std::string& to, T x) {
-  char bytes[sizeof(T)];
-  std::memcpy(bytes, &x, sizeof(T));
-  to.append(bytes, sizeof(T));
-}
 
 std::uint64_t sum(std::string_view bytes, std::uint64_t seed) noexcept {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
@@ -85,6 +64,7 @@ std::string encode(const file_header& header) {
   std::memcpy(result.data() + 16, header.uuid.data(), 16);
   store(result, 32, header.segment);
   store(result, 40, header.first.value);
+  store(result, 48, header.last.value);
   store(result, file_sum_at,
         sum(std::string_view{result}.substr(0, file_sum_at), header.segment));
   return result;
@@ -98,6 +78,7 @@ expected<file_header> decode_file_header(std::string_view bytes) {
   std::memcpy(result.uuid.data(), bytes.data() + 16, 16);
   result.segment = load<std::uint64_t>(bytes, 32);
   result.first = {load<std::uint64_t>(bytes, 40)};
+  result.last = {load<std::uint64_t>(bytes, 48)};
   if (bytes.substr(0, 8) != file_magic
       || sum(bytes.substr(0, file_sum_at), result.segment)
            != sum_of_file_header(bytes))
@@ -184,7 +165,8 @@ expected<batch_header> decode_batch_header(std::string_view bytes,
   result.payload_sum = load<std::uint64_t>(bytes, 64);
   result.header_sum = load<std::uint64_t>(bytes, batch_sum_at);
   auto known = result.kind == batch_kind::rows
-               || result.kind == batch_kind::mark;
+               || result.kind == batch_kind::mark
+               || result.kind == batch_kind::window;
   if (load<std::uint16_t>(bytes, 4) != batch_header_size || !known
       || (result.flags & must_understand) != 0)
     return fail(errc::log_format_newer, "batch of kind " + std::to_string(kind)
@@ -193,9 +175,13 @@ expected<batch_header> decode_batch_header(std::string_view bytes,
   return result;
 }
 
+std::uint64_t checksum(const batch_place& place, std::string_view bytes) {
+  return sum(bytes, seed_of(place));
+}
+
 bool payload_is_intact(const batch_header& header, const batch_place& place,
                        std::string_view payload) {
-  return sum(payload, seed_of(place)) == header.payload_sum;
+  return checksum(place, payload) == header.payload_sum;
 }
 
 std::string encode_ends(const std::vector<std::uint32_t>& ends) {

@@ -15,7 +15,7 @@
 /// No I/O.
 namespace sluice {
 
-inline constexpr std::uint32_t segment_format = 1;
+inline constexpr std::uint32_t segment_format = 2;
 inline constexpr std::size_t file_header_size = 4096;
 inline constexpr std::size_t batch_header_size = 96;
 /// Batches start at multiples of this.
@@ -31,6 +31,7 @@ struct file_header {
   store_uuid uuid{};
   std::uint64_t segment = 0;
   block_index first; ///< Of the first block in the file.
+  block_index last = {}; ///< Of the last one, if it was rewritten.
 };
 
 [[nodiscard]] std::string encode(const file_header& header);
@@ -50,7 +51,12 @@ enum class batch_kind : std::uint16_t {
   rows = 1,
   spool_reference = 2, ///< Reserved for streamed transactions.
   mark = 3,            ///< No rows: durable_before, perhaps a manifest.
+  window = 4,          ///< What is left of several blocks, by table.
 };
+
+[[nodiscard]] constexpr bool has_rows(batch_kind x) noexcept {
+  return x == batch_kind::rows || x == batch_kind::window;
+}
 
 /// Flags that a reader must understand are in here; others it may skip.
 inline constexpr std::uint32_t must_understand = 0x0000FFFF;
@@ -62,7 +68,7 @@ struct batch_header {
   std::uint32_t rows = 0;
   std::uint32_t ends = 0;
   block_index first; ///< Of a mark: the last block before it.
-  block_index last;  ///< The same: a batch is one block.
+  block_index last;  ///< The same, unless it is a window.
   timestamp resolved;
   block_index durable_before;     ///< Synced when this batch was written.
   std::uint64_t previous_sum = 0; ///< header_sum of the batch before.
@@ -84,6 +90,9 @@ struct batch_place {
   std::uint64_t offset = 0;
 };
 
+/// Of bytes at a place, which need not be a batch.
+[[nodiscard]] std::uint64_t checksum(const batch_place& place,
+                                     std::string_view bytes);
 /// Fills in the sums and encodes.
 /// @param payload In parts, as it will be written.
 [[nodiscard]] std::string encode(batch_header& header, const batch_place& place,

@@ -32,8 +32,7 @@ std::string describe(block_index first, block_index last) {
 
 // The last block that stands before a batch.
 block_index before(const found_batch& x) {
-  return x.header.kind == batch_kind::rows ? x.header.first.previous()
-                                           : x.header.first;
+  return has_rows(x.header.kind) ? x.header.first.previous() : x.header.first;
 }
 
 // Whether anything was durable, and may have been let go, when it was written.
@@ -55,6 +54,7 @@ struct judgement {
 
   status select(const std::vector<scanned_segment>& segments);
   status add_unlisted(const scanned_segment& x);
+  void add_rewritten(const scanned_segment& x);
   void find_durable();
   bool lose(kept_segment& from, block_index to, const std::string& where);
   void walk(const candidate& x, kept_segment& keep);
@@ -73,21 +73,51 @@ status judgement::select(const std::vector<scanned_segment>& segments) {
         from = segment.number;
       }
   auto next = segments.begin();
+  auto rewritten = std::vector<const scanned_segment*>{}; // and not listed
   if (newest != nullptr)
     for (const auto& range : newest->segments) {
-      while (next != segments.end() && next->number < range.number)
-        result.dropped.push_back((next++)->number);
+      for (; next != segments.end()
+             && older_segment{}(next->number, range.number);
+           ++next)
+        if (generation_of(next->number) != 0)
+          rewritten.push_back(&*next);
+        else
+          result.dropped.push_back(next->number);
       auto found = next != segments.end() && next->number == range.number;
       candidates.push_back(
         {range.number, found ? &*next++ : nullptr, range.first, range.last,
          false});
     }
   for (; next != segments.end(); ++next)
-    if (next->number < from)
+    if (generation_of(next->number) != 0)
+      rewritten.push_back(&*next);
+    else if (older_segment{}(next->number, from))
       result.dropped.push_back(next->number);
     else if (auto done = add_unlisted(*next); !done)
       return done;
+  for (const auto* x : rewritten)
+    add_rewritten(*x);
   return {};
+}
+
+// It does not count unless a file that it replaces is missing: those go only
+// after a manifest that lists it is durable, so that one is damaged now.
+void judgement::add_rewritten(const scanned_segment& x) {
+  auto replaced = [&](const candidate& y) {
+    return x.header && y.first >= x.header->first && y.last <= x.header->last;
+  };
+  auto first = std::find_if(candidates.begin(), candidates.end(), replaced);
+  auto last = std::find_if_not(first, candidates.end(), replaced);
+  if (std::all_of(first, last,
+                  [](const candidate& y) { return y.file != nullptr; })) {
+    result.dropped.push_back(x.number);
+    return;
+  }
+  for (auto i = first; i != last; ++i)
+    if (i->file != nullptr)
+      result.dropped.push_back(i->number);
+  *first = {x.number, &x, x.header->first, x.header->last, false};
+  candidates.erase(first + 1, last);
 }
 
 // A file that no manifest lists says itself where it begins, and so where the
@@ -151,7 +181,7 @@ void judgement::walk(const candidate& x, kept_segment& keep) {
            && !lose(keep, to, fmt::format("{}: byte {}", file.path, at));
   };
   for (const auto& batch : file.batches) {
-    auto rows = batch.header.kind == batch_kind::rows;
+    auto rows = has_rows(batch.header.kind);
     if (lost(std::min(before(batch), x.last),
              batch.unread_before.value_or(batch.offset)))
       break;
@@ -161,11 +191,11 @@ void judgement::walk(const candidate& x, kept_segment& keep) {
     if (rows && batch.header.first != due)
       continue;
     if (rows && !batch.sound) {
-      if (lost(due, batch.offset))
+      if (lost(batch.header.last, batch.offset))
         break;
     } else if (batch.sound && (rows || batch.state)) {
       keep.parts.push_back({&batch, {}, {}});
-      due = rows ? due.next() : due;
+      due = rows ? batch.header.last.next() : due;
     }
   }
   auto end = file.unread_at_end.value_or(file.size);

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "store/segment_directory.hpp"
+#include "store/segment_id.hpp"
+#include "store/segment_rewriter.hpp"
 
 namespace sluice {
 
@@ -154,7 +156,7 @@ void segment_log::synced(const sync_order& order) {
   // Indices may have been given out again since the order was made, but only
   // in later segments.
   for (const auto& range : ranges)
-    if (range.number > order.segments.back()) {
+    if (older_segment{}(order.segments.back(), range.number)) {
       through = std::min(through, range.first.previous());
       break;
     }
@@ -219,11 +221,16 @@ segment_log::release(const std::function<timestamp(table_id)>& floor_of) {
   return numbers;
 }
 
+std::shared_ptr<log_rewriter> segment_log::rewriter() {
+  return std::make_shared<segment_rewriter>(files_, options_.window_bytes);
+}
+
 log_stats segment_log::stats() const {
   auto result = index_.stats();
   result.rows_appended = rows_appended_;
   result.rows_repeated = rows_repeated_;
   result.bytes_cut = report_.bytes_cut;
+  result.bytes_rewritten = bytes_rewritten_;
   for (const auto& entry : sizes_)
     result.disk_bytes += entry.second;
   return result;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "store/file_ops.hpp"
@@ -14,6 +15,7 @@
 namespace sluice {
 
 class directory_lock;
+struct found_batch;
 struct kept_segment;
 struct recovery_verdict;
 
@@ -24,6 +26,8 @@ struct segment_log_options {
   /// Memory for recent blocks; older ones are read from disk.
   std::uint64_t tail_bytes_max = 64ULL << 20;
   std::shared_ptr<file_ops> ops = nullptr; ///< Null: the system's.
+  /// Rows that a rewritten segment keeps together, by table.
+  std::uint64_t window_bytes = 4ULL << 20;
 };
 
 /// What opening a log found.
@@ -75,6 +79,15 @@ public:
   releasable(const std::function<timestamp(table_id)>& floor_of) const override;
   std::vector<std::uint64_t>
   release(const std::function<timestamp(table_id)>& floor_of) override;
+  std::optional<rewrite_order>
+  plan_rewrite(const std::function<timestamp(table_id)>& floor_of,
+               block_index up_to) override;
+  std::vector<std::uint64_t> rewritten(const rewrite_result& x) override;
+  std::shared_ptr<log_rewriter> rewriter() override;
+  [[nodiscard]] std::uint64_t live_bytes(
+    const std::function<timestamp(table_id)>& floor_of) const override {
+    return index_.live_bytes(floor_of);
+  }
   [[nodiscard]] std::vector<table_id> tables() const override {
     return index_.tables();
   }
@@ -85,6 +98,7 @@ private:
   explicit segment_log(segment_log_options options);
   status recover();
   void index_segment(const kept_segment& segment);
+  void index_batch(std::uint64_t number, const found_batch& batch);
   status start_after(const recovery_verdict& verdict, std::uint64_t number);
   [[nodiscard]] manifest listing() const;
   [[nodiscard]] manifest listing_without_open() const;
@@ -99,6 +113,7 @@ private:
   log_index index_;
   std::unique_ptr<segment_writer> writer_;
   std::uint64_t next_number_ = 1;
+  std::uint64_t next_generation_ = 1; // of rewritten segments
   bool must_roll_ = false;
   block_index synced_to_;
   block_index closed_at_sync_; // when the last one began
@@ -110,6 +125,7 @@ private:
   recovery_report report_;
   std::uint64_t rows_appended_ = 0;
   std::uint64_t rows_repeated_ = 0;
+  std::uint64_t bytes_rewritten_ = 0;
 };
 
 } // namespace sluice

@@ -51,7 +51,10 @@ status segment_log::recover() {
   auto verdict = judge(found, directory);
   if (!verdict)
     return tl::unexpected{std::move(verdict.error())};
-  return start_after(*verdict, numbers->empty() ? 1 : numbers->back() + 1);
+  for (auto i : *numbers)
+    next_generation_ = std::max(next_generation_, generation_of(i) + 1);
+  return start_after(*verdict,
+                     numbers->empty() ? 1 : number_of(numbers->back()) + 1);
 }
 
 namespace {
@@ -93,6 +96,20 @@ status make_durable(const segment_files& files, const kept_segment& segment,
 
 } // namespace
 
+void segment_log::index_batch(std::uint64_t number, const found_batch& batch) {
+  const auto& header = batch.header;
+  auto at = block_location{number,
+                           batch.offset,
+                           batch_header_size
+                             + std::uint64_t{header.payload_size},
+                           {}};
+  if (header.kind == batch_kind::window)
+    index_.add(
+      {header.first, header.last, at, header.resolved, batch.summary});
+  else
+    index_.add(batch.summary, nullptr, at, header.resolved);
+}
+
 void segment_log::index_segment(const kept_segment& segment) {
   auto number = segment.range.number;
   files_->add(number, nullptr, true);
@@ -104,11 +121,7 @@ void segment_log::index_segment(const kept_segment& segment) {
     else if (batch->state)
       index_.restore(*batch->state);
     else
-      index_.add(
-        batch->summary, nullptr,
-        {number, batch->offset,
-         batch_header_size + std::uint64_t{batch->header.payload_size}},
-        batch->header.resolved);
+      index_batch(number, *batch);
   }
 }
 

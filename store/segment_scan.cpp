@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "store/window_format.hpp"
+
 namespace sluice {
 
 namespace {
@@ -34,7 +36,7 @@ struct scanner {
     found.sound = intact
                   && header->previous_sum
                        == previous_sum.value_or(header->previous_sum);
-    if (found.sound && header->kind == batch_kind::rows)
+    if (found.sound && has_rows(header->kind))
       take_rows(found);
     previous_sum = header->header_sum;
     unread.reset();
@@ -53,8 +55,11 @@ struct scanner {
   }
 
   void take_rows(found_batch& found) {
-    auto payload = std::string{payload_at(found.offset, found.header)};
-    auto block = decode_rows(found.header, std::move(payload));
+    auto payload = payload_at(found.offset, found.header);
+    auto place = batch_place{uuid, result.number, found.offset};
+    auto block = found.header.kind == batch_kind::window
+                   ? decode_window(found.header, place, payload)
+                   : decode_rows(found.header, std::string{payload});
     found.sound = block.has_value();
     if (block)
       found.summary = summarize(**block);

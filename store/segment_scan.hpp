@@ -8,6 +8,7 @@
 #include "store/block_summary.hpp"
 #include "store/file_ops.hpp"
 #include "store/segment_format.hpp"
+#include "store/segment_id.hpp"
 
 /// What recovery finds in the files, and what it makes of it.
 namespace sluice {
@@ -65,7 +66,7 @@ struct recovery_verdict {
 
 /// Tells a torn tail, which is cut, from damage to what was durable, which
 /// stays as a gap, and files that were let go from lost ones. No I/O.
-/// @param segments Ascending by number. The verdict points into it.
+/// @param segments In the order of the log. The verdict points into it.
 /// @param directory To name files that are missing.
 /// @error log_corrupt
 [[nodiscard]] expected<recovery_verdict>

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -97,6 +98,21 @@ inline status sync(log_engine& log) {
   if (done)
     log.synced(order);
   return done;
+}
+
+/// One rewrite, if there is one to do. @returns Whether there was.
+inline bool rewrite(log_engine& log,
+                    const std::function<timestamp(table_id)>& floor_of) {
+  auto order = log.plan_rewrite(floor_of, log.last());
+  if (!order)
+    return false;
+  auto done = log.rewriter()->run(*order);
+  INFO((done ? "" : to_string(done.error())));
+  REQUIRE(done.has_value());
+  auto old = log.rewritten(*done);
+  REQUIRE(old == order->segments);
+  REQUIRE(log.disk()->remove(old).has_value());
+  return true;
 }
 
 inline std::unique_ptr<segment_log>

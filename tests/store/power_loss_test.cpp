@@ -43,6 +43,7 @@ public:
     segment_bytes_ = luck_.percent(50) ? 4200 + luck_.roll(6000)
                                        : 1 + luck_.roll(20000);
     tail_bytes_ = luck_.percent(50) ? 0 : luck_.roll(20000);
+    window_bytes_ = luck_.roll(5000);
     for (auto* x : {&faults_, &full_, &stops_, &release_, &abandon_})
       *x = luck_.percent(50);
     reopen();
@@ -86,8 +87,10 @@ private:
       sync();
     else if (what < 70)
       read_all();
-    else if (what < 75)
+    else if (what < 73)
       release();
+    else if (what < 75)
+      rewrite();
     else if (what < 80)
       abandon();
     else if (what < 90)
@@ -189,6 +192,32 @@ private:
       sync_failed_ = false; // perhaps that file is gone
   }
 
+  // The log goes on while segments are rewritten.
+  void rewrite() {
+    auto order = log_->plan_rewrite(
+      [&](table_id x) { return timestamp{floors_[x.value]}; }, log_->last());
+    if (!order)
+      return;
+    auto before = disk_->counts();
+    auto done = log_->rewriter()->run(*order);
+    if (!done) {
+      if (!may_be_damaged(done.error()))
+        excused(before, done.error());
+      note("rewrite: failed");
+      return;
+    }
+    if (luck_.percent(30))
+      append();
+    if (luck_.percent(30))
+      release();
+    if (luck_.percent(20))
+      sync();
+    auto gone = log_->rewritten(*done);
+    note("segments rewritten", gone.size());
+    if (luck_.percent(70))
+      (void) log_->disk()->remove(gone);
+  }
+
   void trouble() {
     auto what = luck_.roll(3);
     if (what == 0) {
@@ -260,7 +289,7 @@ private:
         disk_->stop_at(1 + luck_.roll(60));
       auto before = disk_->counts();
       auto opened = segment_log::open(
-        {"/var/sluice/log", segment_bytes_, tail_bytes_, disk_});
+        {"/var/sluice/log", segment_bytes_, tail_bytes_, disk_, window_bytes_});
       if (opened) {
         log_ = std::move(*opened);
         break;
@@ -357,6 +386,7 @@ private:
   std::unique_ptr<segment_log> log_;
   std::uint64_t segment_bytes_ = 0;
   std::uint64_t tail_bytes_ = 0;
+  std::uint64_t window_bytes_ = 0;
   bool faults_ = false;
   bool full_ = false;
   bool stops_ = false;
@@ -384,7 +414,8 @@ TEST_CASE("a log has a prefix of its rows and all that it called durable") {
     return; // One that is lived again need not have everything.
   for (const auto* name :
        {"append: disk full", "append: failed", "sync", "sync: failed",
-        "abandon", "abandon: failed", "segments released", "start: failed",
+        "abandon", "abandon: failed", "segments released", "segments rewritten",
+        "rewrite: failed", "start: failed",
         "ended while starting", "killed", "power lost", "sectors lost",
         "sectors kept", "sectors lost by a failed sync", "names lost",
         "short writes", "writes refused", "rows lost, not synced"})

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "messages/ids.hpp"
+
+/// Which segments to rewrite. No I/O.
+namespace sluice {
+
+struct rewrite_candidate {
+  std::uint64_t segment = 0;
+  std::size_t place = 0; ///< Among all segments, so that neighbours are seen.
+  std::uint64_t row_bytes = 0;
+  std::uint64_t live_bytes = 0; ///< Of its rows above their floors.
+
+  /// What is written again gives back at least as much. What has nothing that
+  /// is live is let go instead.
+  [[nodiscard]] bool worth_it() const noexcept {
+    return live_bytes > 0 && live_bytes <= row_bytes / 2;
+  }
+};
+
+struct rewrite_budget {
+  std::uint64_t disk_bytes = 0; ///< Of all segments.
+  std::uint64_t live_bytes = 0; ///< In all segments.
+  std::uint64_t segment_bytes = 0;
+
+  /// Two segments more than this is the bound: the one that is written, and
+  /// room for the next rewrite.
+  [[nodiscard]] bool broken() const noexcept {
+    return disk_bytes > 2 * live_bytes + segment_bytes;
+  }
+};
+
+/// The one with the fewest live bytes, and what is worth it beside it, until
+/// they fill a segment. Nothing while the budget holds.
+/// @param candidates In the order of the log.
+[[nodiscard]] std::vector<std::uint64_t>
+choose_rewrite(const std::vector<rewrite_candidate>& candidates,
+               const rewrite_budget& budget);
+
+} // namespace sluice

@@ -1,0 +1,72 @@
+#include <algorithm>
+#include <utility>
+
+#include "store/segment_directory.hpp"
+#include "store/segment_id.hpp"
+#include "store/segment_log.hpp"
+
+/// The part of a segment log that lets segments be rewritten.
+namespace sluice {
+
+std::optional<rewrite_order> segment_log::plan_rewrite(
+  const std::function<timestamp(table_id)>& floor_of, block_index up_to) {
+  auto budget = rewrite_budget{stats().disk_bytes, index_.live_bytes(floor_of),
+                               options_.segment_bytes};
+  if (!budget.broken())
+    return {};
+  up_to = std::min({up_to, releasable_to(), synced_to_});
+  auto chosen = choose_rewrite(index_.rewritable(floor_of, up_to), budget);
+  if (chosen.empty())
+    return {};
+  auto sorted = chosen;
+  std::sort(sorted.begin(), sorted.end());
+  auto result = rewrite_order{};
+  result.into = rewritten_segment(chosen.back(), next_generation_++);
+  for (auto table : index_.tables_of(sorted))
+    result.floors.push_back({table, floor_of(table)});
+  result.blocks = index_.blocks_of(chosen);
+  result.segments = std::move(chosen);
+  // No more than itself: what follows may be open, and be abandoned.
+  result.durable = result.blocks.back().last;
+  return result;
+}
+
+std::vector<std::uint64_t> segment_log::rewritten(const rewrite_result& x) {
+  auto has_all = index_.has_neighbours(x.segments);
+  if (has_all && (must_roll_ || writer_->broken()))
+    has_all = roll().has_value();
+  files_->add(x.into, nullptr, true);
+  if (!has_all)
+    return {x.into}; // no manifest has ever named it
+  auto next = listing();
+  auto& listed = next.segments;
+  auto is_old = [&](const segment_range& y) {
+    return std::find(x.segments.begin(), x.segments.end(), y.number)
+           != x.segments.end();
+  };
+  auto at = std::find_if(listed.begin(), listed.end(), is_old);
+  *at = {x.into, x.windows.front().first, x.windows.back().last};
+  listed.erase(std::remove_if(std::next(at), listed.end(), is_old),
+               listed.end());
+  // The file that the mark stands in goes on behind it.
+  std::erase_if(listed, [&](const segment_range& y) {
+    return y.number == writer_->number();
+  });
+  // The old files go only after this is durable: see segment_files::remove. If
+  // it fails the mark may be there all the same, so the new file must be, too,
+  // until another manifest is durable.
+  if (!writer_->mark(encode(next), last(), synced_to_)) {
+    doomed_.push_back(x.into);
+    return {};
+  }
+  noted_durable_ = synced_to_;
+  remember_size();
+  index_.replace(x);
+  for (auto number : x.segments)
+    sizes_.erase(number);
+  sizes_[x.into] = x.bytes;
+  bytes_rewritten_ += x.bytes;
+  return x.segments;
+}
+
+} // namespace sluice

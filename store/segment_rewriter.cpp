@@ -1,0 +1,179 @@
+#include "store/segment_rewriter.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include <fcntl.h>
+
+#include "store/block_summary.hpp"
+#include "store/window_format.hpp"
+
+namespace sluice {
+
+namespace {
+
+// One run: the file that comes into being, and the window that fills.
+class rewrite {
+public:
+  rewrite(segment_files& files, const rewrite_order& order,
+          std::uint64_t window_bytes)
+    : files_{files}, order_{order}, window_bytes_{window_bytes},
+      first_{order.blocks.front().first} {
+    result_.into = order.into;
+    result_.segments = order.segments;
+    for (const auto& x : order.floors)
+      floors_.emplace(x.table, x.floor);
+  }
+
+  expected<rewrite_result> run() {
+    auto done = write();
+    if (!done) {
+      discard();
+      return tl::unexpected{std::move(done.error())};
+    }
+    return std::move(result_);
+  }
+
+private:
+  status write() {
+    if (auto done = begin(); !done)
+      return done;
+    for (const auto& x : order_.blocks) {
+      auto block = files_.read(x.at);
+      if (!block)
+        return tl::unexpected{std::move(block.error())};
+      if (auto done = take(x, **block); !done)
+        return done;
+    }
+    if (auto done = flush(order_.blocks.back().last); !done)
+      return done;
+    result_.bytes = offset_;
+    return show();
+  }
+
+  [[nodiscard]] std::string path() const { return files_.path(order_.into); }
+
+  status begin() {
+    auto file = open_file::open(files_.ops(), path() + ".new",
+                                O_RDWR | O_CREAT | O_TRUNC);
+    if (!file)
+      return tl::unexpected{std::move(file.error())};
+    file_ = std::move(*file);
+    auto header = encode(file_header{segment_format, files_.uuid(), order_.into,
+                                     first_, order_.blocks.back().last});
+    sum_ = sum_of_file_header(header);
+    offset_ = file_header_size;
+    return file_->write({header}, 0);
+  }
+
+  status show() {
+    if (auto done = file_->sync_all(); !done)
+      return done;
+    if (files_.ops()->rename(file_->path().c_str(), path().c_str()) != 0)
+      return system_failure("rename", file_->path());
+    return sync_directory(files_.ops(), files_.directory());
+  }
+
+  // No manifest names it. What cannot be deleted now, a start deletes.
+  void discard() {
+    file_.reset();
+    for (const auto& name : {path() + ".new", path()})
+      files_.ops()->unlink(name.c_str());
+  }
+
+  [[nodiscard]] bool live(const row_view& row) const {
+    auto floor = floors_.find(row.table());
+    return floor == floors_.end() || row.commit_ts() > floor->second;
+  }
+
+  // Whether rows stand, here or before, whose transaction has yet to end.
+  [[nodiscard]] bool open() const {
+    return open_before_ || rows_.rows() > ended_;
+  }
+
+  status take(const block_to_rewrite& from, const row_block& block) {
+    auto adds = open() && !block.ends().empty();
+    for (std::size_t i = 0; i < block.rows() && !adds; ++i)
+      adds = live(block.row(i));
+    if (adds && !rows_.empty() && rows_.size_bytes() >= window_bytes_)
+      if (auto done = flush(from.first.previous()); !done)
+        return done;
+    resolved_ = std::max(resolved_, from.resolved);
+    auto end = block.ends().begin();
+    for (std::size_t i = 0; i < block.rows(); ++i) {
+      auto ends = end != block.ends().end() && *end == i + 1;
+      // An end mark needs a row. If those of its transaction are elsewhere, it
+      // keeps its own.
+      auto alone = rows_.rows() == ended_ && open_before_;
+      if (live(block.row(i)) || (ends && alone))
+        rows_.add(block.row(i));
+      if (!ends)
+        continue;
+      ++end;
+      if (rows_.rows() > ended_)
+        rows_.end();
+      ended_ = rows_.rows();
+      open_before_ = false;
+    }
+    return {};
+  }
+
+  status flush(block_index last) {
+    open_before_ = open();
+    ended_ = 0;
+    if (rows_.empty())
+      return fail(errc::log_io, path() + ": nothing is live");
+    auto rows = rows_.finish();
+    auto header = batch_header{};
+    header.first = first_;
+    header.last = last;
+    header.resolved = resolved_;
+    header.durable_before = order_.durable;
+    header.previous_sum = sum_;
+    auto place = batch_place{files_.uuid(), order_.into, offset_};
+    auto payload = encode_window(*rows, place, header);
+    auto front = encode(header, place, {payload});
+    auto padding = std::string(
+      header.extent() - batch_header_size - payload.size(), '\0');
+    if (auto done = file_->write({front, payload, padding}, offset_); !done)
+      return done;
+    auto at = block_location{order_.into, offset_,
+                             batch_header_size + payload.size(), {}};
+    result_.windows.push_back({first_, last, at, resolved_, summarize(*rows)});
+    offset_ += header.extent();
+    sum_ = header.header_sum;
+    first_ = last.next();
+    return {};
+  }
+
+  segment_files& files_;
+  const rewrite_order& order_;
+  std::uint64_t window_bytes_;
+  std::unordered_map<table_id, timestamp> floors_;
+  rewrite_result result_;
+  std::shared_ptr<open_file> file_;
+  std::uint64_t offset_ = 0;
+  std::uint64_t sum_ = 0; // of the batch before
+  block_index first_;     // of the window
+  row_block_builder rows_;
+  timestamp resolved_;
+  std::size_t ended_ = 0;   // rows of the window up to its last end mark
+  bool open_before_ = true; // not known of what precedes the segments
+};
+
+} // namespace
+
+segment_rewriter::segment_rewriter(std::shared_ptr<segment_files> files,
+                                   std::uint64_t window_bytes)
+  : files_{std::move(files)}, window_bytes_{window_bytes} {
+  // nop
+}
+
+expected<rewrite_result> segment_rewriter::run(const rewrite_order& order) {
+  return rewrite{*files_, order, window_bytes_}.run();
+}
+
+} // namespace sluice

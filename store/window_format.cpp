@@ -1,0 +1,213 @@
+#include "store/window_format.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "store/little_endian.hpp"
+
+namespace sluice {
+
+namespace {
+
+void put_cursor(std::string& to, const row_cursor& x) {
+  put(to, x.commit_ts.value);
+  put(to, x.start_ts.value);
+  put(to, x.position);
+}
+
+row_cursor cursor_at(std::string_view from, std::size_t at) {
+  return {{load<std::uint64_t>(from, at)},
+          {load<std::uint64_t>(from, at + 8)},
+          load<std::uint64_t>(from, at + 16)};
+}
+
+// Of bytes inside the payload of a batch.
+batch_place inside(const batch_place& place, std::uint64_t offset) {
+  return {place.uuid, place.segment, place.offset + batch_header_size + offset};
+}
+
+void put_piece(std::string& to, const window_piece& x) {
+  put(to, x.table.value);
+  put_cursor(to, x.first);
+  put_cursor(to, x.last);
+  put(to, x.rows);
+  put(to, x.offset);
+  put(to, x.size);
+  put(to, x.sum);
+  put(to, std::uint64_t{0});
+}
+
+window_piece piece_at(std::string_view from, std::size_t at) {
+  return {{load<std::uint64_t>(from, at)},
+          cursor_at(from, at + 8),
+          cursor_at(from, at + 32),
+          load<std::uint64_t>(from, at + 56),
+          load<std::uint32_t>(from, at + 64),
+          load<std::uint32_t>(from, at + 68),
+          load<std::uint64_t>(from, at + 72)};
+}
+
+// Cuts the rows of a block into pieces; offsets count from the first one.
+std::vector<window_piece> cut(const row_block& rows, std::string& bytes) {
+  auto result = std::vector<window_piece>{};
+  bytes.reserve(rows.bytes().size());
+  for (std::size_t i = 0; i < rows.rows(); ++i) {
+    auto row = rows.grouped(i);
+    if (result.empty() || result.back().table != row.table()
+        || result.back().size >= window_piece_bytes)
+      result.push_back({row.table(), row.cursor(), row.cursor(), 0,
+                        static_cast<std::uint32_t>(bytes.size()), 0, 0});
+    auto& piece = result.back();
+    bytes += row.bytes();
+    piece.first = std::min(piece.first, row.cursor());
+    piece.last = std::max(piece.last, row.cursor());
+    piece.size += row.size_bytes();
+    ++piece.rows;
+  }
+  return result;
+}
+
+tl::unexpected<error> damaged(const char* what) {
+  return fail(errc::log_corrupt, what);
+}
+
+} // namespace
+
+std::string encode_window(const row_block& rows, const batch_place& place,
+                          batch_header& header) {
+  auto bytes = std::string{};
+  auto pieces = cut(rows, bytes);
+  auto front = window_front_size + pieces.size() * window_piece_size + 8;
+  auto result = std::string{};
+  result.reserve(front + bytes.size() + rows.ends().size() * 4);
+  put(result, static_cast<std::uint64_t>(pieces.size()));
+  put(result, static_cast<std::uint64_t>(front + bytes.size()));
+  for (auto& x : pieces) {
+    auto content = std::string_view{bytes}.substr(x.offset, x.size);
+    x.offset += static_cast<std::uint32_t>(front);
+    x.sum = checksum(inside(place, x.offset), content);
+    put_piece(result, x);
+  }
+  put(result, checksum(inside(place, 0), result));
+  result += bytes;
+  result += encode_ends(rows.ends());
+  header.kind = batch_kind::window;
+  header.rows = static_cast<std::uint32_t>(rows.rows());
+  header.ends = static_cast<std::uint32_t>(rows.ends().size());
+  return result;
+}
+
+expected<std::uint64_t> size_of_directory(std::string_view front,
+                                          std::uint64_t payload) {
+  if (front.size() < window_front_size)
+    return damaged("directory of a window");
+  auto pieces = load<std::uint64_t>(front, 0);
+  if (pieces == 0 || pieces > payload / window_piece_size)
+    return damaged("directory of a window");
+  auto result = window_front_size + pieces * window_piece_size + 8;
+  if (result > payload)
+    return damaged("directory of a window");
+  return result;
+}
+
+expected<window_directory> decode_directory(std::string_view bytes,
+                                            const batch_place& place,
+                                            std::uint64_t payload) {
+  auto size = size_of_directory(bytes, payload);
+  if (!size)
+    return tl::unexpected{std::move(size.error())};
+  auto sum_at = *size - 8;
+  if (bytes.size() < *size
+      || checksum(inside(place, 0), bytes.substr(0, sum_at))
+           != load<std::uint64_t>(bytes, sum_at))
+    return damaged("directory of a window");
+  auto result = window_directory{};
+  auto ends_at = load<std::uint64_t>(bytes, 8);
+  auto next = *size;
+  for (auto at = window_front_size; at < sum_at; at += window_piece_size) {
+    auto piece = piece_at(bytes, at);
+    if (piece.offset != next || piece.size == 0)
+      return damaged("directory of a window");
+    next += piece.size;
+    result.pieces.push_back(piece);
+  }
+  if (next != ends_at || ends_at > payload)
+    return damaged("directory of a window");
+  result.ends_at = static_cast<std::uint32_t>(ends_at);
+  return result;
+}
+
+window_directory::range window_directory::of(table_id table) const {
+  auto first = std::partition_point(
+    pieces.begin(), pieces.end(),
+    [&](const window_piece& x) { return x.table < table; });
+  auto last = std::partition_point(
+    first, pieces.end(),
+    [&](const window_piece& x) { return x.table == table; });
+  return {static_cast<std::size_t>(first - pieces.begin()),
+          static_cast<std::size_t>(last - pieces.begin())};
+}
+
+expected<block_ptr> decode_pieces(const window_directory& directory,
+                                  window_directory::range range,
+                                  std::string_view bytes,
+                                  const batch_place& place,
+                                  const std::vector<std::uint32_t>& ends) {
+  const auto& pieces = directory.pieces;
+  auto count = std::uint64_t{0};
+  for (auto i = range.first; i < range.last; ++i) {
+    const auto& x = pieces[i];
+    auto content = bytes.substr(x.offset - pieces[range.first].offset, x.size);
+    if (checksum(inside(place, x.offset), content) != x.sum)
+      return damaged("checksum of the rows");
+    count += x.rows;
+  }
+  auto parsed = row_block::parse(std::string{bytes}, {});
+  if (!parsed)
+    return fail(errc::log_corrupt, std::move(parsed.error().detail));
+  const auto& rows = **parsed;
+  if (rows.rows() != count)
+    return damaged("row count of a window");
+  auto order = std::vector<std::pair<row_cursor, std::size_t>>{};
+  order.reserve(rows.rows());
+  for (std::size_t i = 0; i < rows.rows(); ++i)
+    order.emplace_back(rows.row(i).cursor(), i);
+  if (ends.empty() && std::is_sorted(order.begin(), order.end()))
+    return parsed;
+  std::sort(order.begin(), order.end());
+  auto builder = row_block_builder{};
+  auto end = ends.begin();
+  for (const auto& x : order) {
+    builder.add(rows.row(x.second));
+    if (end != ends.end() && *end == builder.rows()) {
+      builder.end();
+      ++end;
+    }
+  }
+  if (end != ends.end())
+    return damaged("end marks of a window");
+  return builder.finish();
+}
+
+expected<block_ptr> decode_window(const batch_header& header,
+                                  const batch_place& place,
+                                  std::string_view payload) {
+  auto directory = decode_directory(payload, place, payload.size());
+  if (!directory)
+    return tl::unexpected{std::move(directory.error())};
+  auto rest = payload.substr(directory->ends_at);
+  if (rest.size() != header.ends * std::size_t{4})
+    return damaged("end marks of a window");
+  auto ends = std::vector<std::uint32_t>{};
+  for (std::size_t i = 0; i < header.ends; ++i)
+    ends.push_back(load<std::uint32_t>(rest, i * 4));
+  auto at = directory->pieces.front().offset;
+  auto result = decode_pieces(*directory, {0, directory->pieces.size()},
+                              payload.substr(at, directory->ends_at - at),
+                              place, ends);
+  if (result && (*result)->rows() != header.rows)
+    return damaged("row count of a window");
+  return result;
+}
+
+} // namespace sluice
