@@ -80,6 +80,14 @@ struct perform {
     then(core().on_released(engine().release(
       [this](table_id table) { return core().release_floor(table); })));
   }
+  void operator()(call_plan_rewrite& x) const {
+    if (self->state.rewriter != nullptr)
+      then(core().on_rewrite_planned(engine().plan_rewrite(
+        [this](table_id table) { return core().floor_of(table); }, x.up_to)));
+  }
+  void operator()(call_rewritten& x) const {
+    then(core().on_rewritten(engine().rewritten(x.result)));
+  }
   void operator()(plan_scans& x) const {
     then(core().on_planned(x.ticket, plan(engine(), x.wishes), now(self)));
   }
@@ -101,6 +109,9 @@ struct perform {
   }
   void operator()(read_blocks& x) const {
     self->send(self->state.disk, std::move(x));
+  }
+  void operator()(rewrite_order& x) const {
+    self->send(self->state.rewriter, std::move(x));
   }
   void operator()(sync_log& x) const {
     self->send(self->state.disk, std::move(x));
@@ -165,6 +176,9 @@ store_status status_of(const event_store_data& data) {
   result.memory_bytes = stats.memory_bytes;
   result.segments = stats.segments;
   result.segments_removed = stats.segments_removed;
+  result.bytes_rewritten = stats.bytes_rewritten;
+  result.live_bytes = data.engine->live_bytes(
+    [&](table_id table) { return data.core.floor_of(table); });
   return result;
 }
 
@@ -173,11 +187,12 @@ store_status status_of(const event_store_data& data) {
 event_store_actor::behavior_type
 event_store(event_store_actor::stateful_pointer<event_store_data> self,
             event_store_options options, std::shared_ptr<log_engine> engine,
-            disk_actor disk) {
+            disk_actor disk, rewriter_actor rewriter) {
   auto& data = self->state;
   data.core = event_store_state{options};
   data.engine = std::move(engine);
   data.disk = std::move(disk);
+  data.rewriter = std::move(rewriter);
   self->set_down_handler(
     [=](const caf::down_msg& x) { on_down(self, x.source); });
   perform_all(self, data.core.on_opened(position(*data.engine), now(self)));
@@ -218,6 +233,9 @@ event_store(event_store_actor::stateful_pointer<event_store_data> self,
     },
     [=](const lost_noted& message) {
       perform_all(self, self->state.core.on_lost_noted(message, now(self)));
+    },
+    [=](const log_rewritten& message) {
+      perform_all(self, self->state.core.on_log_rewritten(message, now(self)));
     },
     [=](const tick&) {
       perform_all(self, self->state.core.on_tick(now(self)));

@@ -14,6 +14,7 @@ struct event_store_data {
   event_store_state core;
   std::shared_ptr<log_engine> engine;
   disk_actor disk;
+  rewriter_actor rewriter; // null: nothing is rewritten
   source_actor source;                        // attached last
   std::vector<dispatcher_shard_actor> shards; // by number
 };
@@ -23,6 +24,6 @@ struct event_store_data {
 event_store_actor::behavior_type
 event_store(event_store_actor::stateful_pointer<event_store_data> self,
             event_store_options options, std::shared_ptr<log_engine> engine,
-            disk_actor disk);
+            disk_actor disk, rewriter_actor rewriter);
 
 } // namespace sluice

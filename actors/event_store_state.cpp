@@ -223,7 +223,7 @@ event_store_state::effects
 event_store_state::on_attach_shard(std::size_t shard) {
   if (shards_.size() <= shard)
     shards_.resize(shard + 1);
-  shards_[shard] = {true, true, announced_, announced_resolved_};
+  shards_[shard] = {true, true, announced_, announced_resolved_, {}};
   return {send_progress{shard,
                         {options_.store, {}, announced_, announced_resolved_}}};
 }
@@ -237,6 +237,7 @@ event_store_state::on_progress_taken(std::size_t shard,
   if (message.last != x.sent)
     return {}; // Of a progress before it attached again.
   x.waiting = false;
+  x.taken = message.last;
   auto out = effects{};
   send_progress_to(shard, out);
   drop_sent_blocks();

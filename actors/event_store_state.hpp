@@ -31,6 +31,7 @@ struct event_store_options {
   std::chrono::milliseconds sync_interval{50};
   std::uint64_t sync_bytes = 16U << 20U; ///< Sync earlier after so many.
   std::chrono::milliseconds release_interval{1000};
+  std::chrono::milliseconds rewrite_retry{10000}; ///< After one that failed.
 };
 
 /// Where the engine stands; read from it after each call.
@@ -63,6 +64,15 @@ struct call_releasable {};
 /// Answered by `on_released`.
 struct call_release {};
 
+/// Answered by `on_rewrite_planned`.
+struct call_plan_rewrite {
+  block_index up_to;
+};
+/// Answered by `on_rewritten`.
+struct call_rewritten {
+  rewrite_result result;
+};
+
 // -- messages -----------------------------------------------------------------
 
 struct send_progress {
@@ -84,7 +94,8 @@ public:
   /// being handled; source_confirmed goes to the source attached last.
   using effect = std::variant<
     call_append, call_abandon, call_begin_sync, call_synced, call_releasable,
-    call_release, plan_scans, source_attached, rows_appended, append_failed,
+    call_release, call_plan_rewrite, call_rewritten, rewrite_order, plan_scans,
+    source_attached, rows_appended, append_failed,
     source_confirmed, send_progress, answer_scan, read_blocks, sync_log,
     note_lost, remove_segments, store_floor, wake_store>;
   using effects = std::vector<effect>;
@@ -147,6 +158,13 @@ public:
   [[nodiscard]] effects on_lost_noted(const lost_noted& message,
                                       milliseconds now);
   [[nodiscard]] effects on_released(std::vector<std::uint64_t> segments);
+  /// What a release leaves on disk may be rewritten: see
+  /// `log_engine::plan_rewrite`. Rows go with that, too, so it is noted before.
+  [[nodiscard]] effects
+  on_rewrite_planned(std::optional<rewrite_order> order);
+  [[nodiscard]] effects on_log_rewritten(const log_rewritten& message,
+                                         milliseconds now);
+  [[nodiscard]] effects on_rewritten(std::vector<std::uint64_t> segments);
 
   // -- the disk, and time -----------------------------------------------------
 
@@ -164,6 +182,7 @@ private:
     bool waiting = false; // for progress_taken
     block_index sent;
     timestamp sent_resolved;
+    block_index taken;
   };
   // Every row <= resolved is in blocks <= index.
   struct promise {
@@ -184,6 +203,9 @@ private:
   void confirm(effects& out);
   void begin_sync(effects& out);
   void schedule(effects& out, milliseconds now);
+  [[nodiscard]] block_index taken_by_all() const;
+  void plan_rewrite(effects& out);
+  [[nodiscard]] effects start_rewrite(rewrite_order order);
   [[nodiscard]] effects with_schedule(log_scan_state::effects scan,
                                       milliseconds now);
 
@@ -206,6 +228,10 @@ private:
   std::uint64_t unsynced_bytes_ = 0; // since the last sync began
   std::optional<milliseconds> sync_at_;
   std::optional<milliseconds> release_at_;
+  std::optional<rewrite_order> unnoted_rewrite_; // waits for the note
+  bool rewriting_ = false;
+  std::optional<milliseconds> rewrite_at_; // again, after a failure
+  error rewrite_failure_;
   std::uint64_t rows_below_resolved_ = 0;
   error failure_;
 };

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "actors/event_store_state.hpp"
 
@@ -37,9 +38,10 @@ event_store_state::on_releasable(const std::vector<table_id>& tables) {
 
 event_store_state::effects
 event_store_state::on_lost_noted(const lost_noted& message, milliseconds now) {
+  auto order = std::exchange(unnoted_rewrite_, {});
   if (!message.failure) {
     retention_.on_noted(message.lost);
-    return {call_release{}};
+    return order ? start_rewrite(std::move(*order)) : effects{call_release{}};
   }
   retention_.on_more_to_release();
   return with_schedule({}, now);
@@ -47,9 +49,71 @@ event_store_state::on_lost_noted(const lost_noted& message, milliseconds now) {
 
 event_store_state::effects
 event_store_state::on_released(std::vector<std::uint64_t> segments) {
-  if (segments.empty())
+  auto out = effects{};
+  if (!segments.empty())
+    out.push_back(remove_segments{std::move(segments)});
+  plan_rewrite(out);
+  return out;
+}
+
+// -- rewrites -----------------------------------------------------------------
+
+// A shard may scan up to the last block that it has heard of, and a rewritten
+// one counts as a whole: it must not reach beyond that.
+block_index event_store_state::taken_by_all() const {
+  auto result = announced_;
+  for (const auto& x : shards_)
+    if (x.attached)
+      result = std::min(result, x.taken);
+  return result;
+}
+
+void event_store_state::plan_rewrite(effects& out) {
+  if (!rewriting_ && !unnoted_rewrite_ && !rewrite_at_ && !failure_)
+    out.push_back(call_plan_rewrite{taken_by_all()});
+}
+
+event_store_state::effects
+event_store_state::on_rewrite_planned(std::optional<rewrite_order> order) {
+  if (!order)
     return {};
-  return {remove_segments{std::move(segments)}};
+  auto tables = std::vector<table_id>{};
+  for (const auto& x : order->floors)
+    tables.push_back(x.table);
+  auto lost = retention_.unnoted(tables);
+  if (lost.empty())
+    return start_rewrite(std::move(*order));
+  unnoted_rewrite_ = std::move(order);
+  return {note_lost{std::move(lost)}};
+}
+
+event_store_state::effects
+event_store_state::start_rewrite(rewrite_order order) {
+  for (auto& x : order.floors)
+    x.floor = std::min(x.floor, retention_.release_floor(x.table));
+  rewriting_ = true;
+  return {std::move(order)};
+}
+
+event_store_state::effects
+event_store_state::on_log_rewritten(const log_rewritten& message,
+                                    milliseconds now) {
+  rewriting_ = false;
+  auto out = effects{};
+  if (message.failure.code == errc::out_of_range) {
+    plan_rewrite(out); // its segments were let go meanwhile
+    return out;
+  }
+  rewrite_failure_ = message.failure;
+  if (!message.failure)
+    return {call_rewritten{message.result}};
+  rewrite_at_ = now + options_.rewrite_retry;
+  return {wake_store{options_.rewrite_retry}};
+}
+
+event_store_state::effects
+event_store_state::on_rewritten(std::vector<std::uint64_t> segments) {
+  return on_released(std::move(segments));
 }
 
 // -- syncs --------------------------------------------------------------------
@@ -145,6 +209,10 @@ event_store_state::effects event_store_state::on_tick(milliseconds now) {
       out.push_back(call_releasable{});
     }
   }
+  if (rewrite_at_ && now >= *rewrite_at_) {
+    rewrite_at_.reset();
+    plan_rewrite(out);
+  }
   schedule(out, now);
   return out;
 }
@@ -159,6 +227,7 @@ store_status event_store_state::status() const {
   result.scans = scans_.scans();
   result.out_of_range = scans_.out_of_range();
   result.failure = failure_;
+  result.rewrite_failure = rewrite_failure_;
   return result;
 }
 

@@ -14,6 +14,7 @@ namespace sluice {
 struct partition_actors {
   partition_id id;
   disk_actor disk;
+  rewriter_actor rewriter; // null: of a log in memory
   event_store_actor store;
   dispatcher_shard_actor shard;
 };

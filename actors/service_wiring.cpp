@@ -12,6 +12,7 @@
 #include "actors/disk.hpp"
 #include "actors/dispatcher_shard.hpp"
 #include "actors/event_store.hpp"
+#include "actors/rewriter.hpp"
 #include "actors/schema_store.hpp"
 #include "actors/sinks/callback_sink.hpp"
 #include "actors/sinks/connector_sink.hpp"
@@ -61,7 +62,10 @@ void wiring::start_partition(const event_store_options& store,
   part.id = store.partition;
   part.disk = spawn_blocking(system_, where_, disk,
                              disk_options{part.id, directory}, engine->disk());
-  part.store = system_.spawn(event_store, store, std::move(engine), part.disk);
+  if (auto log = engine->rewriter(); log != nullptr)
+    part.rewriter = spawn_blocking(system_, where_, rewriter, std::move(log));
+  part.store = system_.spawn(event_store, store, std::move(engine), part.disk,
+                             part.rewriter);
   part.shard = system_.spawn(dispatcher_shard, shard, part.store,
                              actors_.schemas, tick_interval_);
   caf::anon_send(actors_.broker, serve_partition{part.id}, part.shard);
@@ -149,6 +153,7 @@ std::vector<caf::strong_actor_ptr> wiring::stop() {
   for (const auto& part : actors_.partitions) {
     end(part.store);
     end(part.disk);
+    end(part.rewriter);
     end(part.shard);
   }
   end(actors_.schemas);

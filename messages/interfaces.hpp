@@ -69,6 +69,8 @@ using event_store_actor = caf::typed_actor<
   // From DISK: results of what blocks.
   caf::reacts_to<blocks_read>, caf::reacts_to<log_synced>,
   caf::reacts_to<lost_noted>,
+  // From REWRITER.
+  caf::reacts_to<log_rewritten>,
   // INTERNAL: time to sync, to release, to store floors.
   caf::reacts_to<tick>,
   // From anybody.
@@ -86,6 +88,12 @@ using disk_actor = caf::typed_actor<
   caf::reacts_to<remove_segments>,
   // From EVENT_STORE: not answered.
   caf::reacts_to<store_floor>>;
+
+/// REWRITER: an event store's helper that leaves out what nobody needs of old
+/// segments. Detached, beside DISK, which goes on to read and sync meanwhile.
+using rewriter_actor = caf::typed_actor<
+  // From EVENT_STORE. Answered by log_rewritten.
+  caf::reacts_to<rewrite_order>>;
 
 /// SCHEMA_STORE: the tables of one upstream, by ts. Detached: it writes.
 using schema_store_actor = caf::typed_actor<

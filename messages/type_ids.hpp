@@ -119,6 +119,9 @@ CAF_ADD_TYPE_ID(sluice, (sluice::lost_noted))
 CAF_ADD_TYPE_ID(sluice, (sluice::feed_span))
 CAF_ADD_TYPE_ID(sluice, (sluice::feed_grant))
 CAF_ADD_TYPE_ID(sluice, (sluice::known_tables))
+CAF_ADD_TYPE_ID(sluice, (sluice::rewrite_order))
+CAF_ADD_TYPE_ID(sluice, (sluice::log_rewritten))
+CAF_ADD_TYPE_ID(sluice, (sluice::rewriter_actor))
 
 CAF_END_TYPE_ID_BLOCK(sluice)
 
@@ -164,7 +167,7 @@ inline constexpr bool
   interfaces_listed = (all_listed<typename Actors::signatures>::value && ...);
 
 static_assert(
-  interfaces_listed<source_actor, event_store_actor, disk_actor,
+  interfaces_listed<source_actor, event_store_actor, disk_actor, rewriter_actor,
                     schema_store_actor, dispatcher_shard_actor, broker_actor,
                     sink_actor, collector_shard_actor, collector_actor>,
   "a message type of an interface is missing in the id block above");

@@ -21,7 +21,7 @@ struct fixture : deterministic {
   std::shared_ptr<log_engine> engine = make_memory_log();
   disk_actor helper = spawn(disk, disk_options{}, engine->disk());
   event_store_actor uut = spawn(event_store, event_store_options{}, engine,
-                                helper);
+                                helper, rewriter_actor{});
   fake<source_actor> source =
     make_fake<source_actor, source_attached, rows_appended, append_failed,
               source_confirmed>();

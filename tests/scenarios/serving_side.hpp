@@ -27,7 +27,7 @@ struct serving_side : deterministic {
   std::shared_ptr<log_engine> engine = make_memory_log();
   disk_actor helper = spawn(disk, disk_options{}, engine->disk());
   event_store_actor store = spawn(event_store, event_store_options{}, engine,
-                                  helper);
+                                  helper, rewriter_actor{});
   schema_store_actor schemas = spawn(
     schema_store, std::make_shared<table_history>(table_history::in_memory()),
     1);

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -33,6 +34,7 @@ public:
   error append_failure;
   bool notes_by_itself = true; ///< What is lost, as DISK does.
   error note_failure;
+  std::optional<rewrite_order> to_rewrite; ///< What the next look finds.
 
   // -- what came out ----------------------------------------------------------
 
@@ -40,6 +42,7 @@ public:
   milliseconds now{0};
   std::vector<event_store_state::effect> sent;
   std::vector<timestamp> released_up_to; ///< Floor of table 7 at a release.
+  std::vector<block_index> rewritable_up_to; ///< At a look for a rewrite.
 
   /// All messages of this type, which are forgotten then.
   template <class Message>
@@ -168,6 +171,14 @@ private:
     });
     if (gone > 0)
       run(uut.on_released({1}));
+  }
+  void perform(call_plan_rewrite& x) {
+    rewritable_up_to.push_back(x.up_to);
+    run(uut.on_rewrite_planned(std::exchange(to_rewrite, {})));
+  }
+  void perform(rewrite_order& x) { sent.emplace_back(x); }
+  void perform(call_rewritten& x) {
+    run(uut.on_rewritten(x.result.segments));
   }
   void perform(plan_scans& x) {
     auto plans = std::vector<planned_scan>{};

@@ -33,6 +33,12 @@ struct store_side::perform {
     then(self.state_.on_released(self.log_->release(
       [this](table_id table) { return self.state_.release_floor(table); })));
   }
+  void operator()(call_plan_rewrite&) const {
+    // Nothing is rewritten here.
+  }
+  void operator()(call_rewritten&) const {
+    // Nothing is rewritten here.
+  }
   void operator()(plan_scans& x) const {
     auto plans = std::vector<planned_scan>{};
     for (const auto& wish : x.wishes) {

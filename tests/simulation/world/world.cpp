@@ -227,7 +227,8 @@ void world::start_store(partition& p) {
   options.place = p.id.value - 1;
   options.window_bytes = how_.window;
   options.release_interval = 200ms;
-  p.actors.store = system_.spawn(event_store, options, p.engine, p.actors.disk);
+  p.actors.store = system_.spawn(event_store, options, p.engine, p.actors.disk,
+                                 rewriter_actor{});
   p.keeping = core_of<event_store_data>(p.actors.store);
   p.store_id = p.actors.store->id();
   p.disk_id = p.actors.disk->id();
