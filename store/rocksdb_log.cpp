@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,19 @@ public:
   }
   std::vector<std::uint64_t>
   release(const std::function<timestamp(table_id)>& floor_of) override;
+  std::optional<rewrite_order>
+  plan_rewrite(const std::function<timestamp(table_id)>&,
+               block_index) override {
+    return {};
+  }
+  std::vector<std::uint64_t> rewritten(const rewrite_result&) override {
+    return {};
+  }
+  std::shared_ptr<log_rewriter> rewriter() override { return nullptr; }
+  std::uint64_t live_bytes(
+    const std::function<timestamp(table_id)>& floor_of) const override {
+    return index_.live_bytes(floor_of);
+  }
   std::vector<table_id> tables() const override { return index_.tables(); }
   log_stats stats() const override;
   std::shared_ptr<log_disk> disk() override { return disk_; }

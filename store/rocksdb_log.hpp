@@ -21,7 +21,8 @@ struct rocksdb_log_options {
 /// librocksdb was when sluice was built.
 ///
 /// A segment is a column family that is dropped as a whole, so that nothing is
-/// ever deleted by range (facebook/rocksdb#5118) or compacted.
+/// ever deleted by range (facebook/rocksdb#5118) or compacted: one row that is
+/// needed keeps all of its segment.
 /// store/rocksdb_format.hpp has the keys. The index is in memory, as that of
 /// segment_log, because planning must not block.
 ///
