@@ -1,0 +1,147 @@
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "actors/service.hpp"
+#include "actors/sources/sqlite/sqlite_source.hpp"
+#include "store/sqlite_db.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+using namespace sluice;
+using namespace sluice::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto segment_bytes = std::uint64_t{64} << 10;
+
+bool comes_true(const std::function<bool()>& what) {
+  auto until = std::chrono::steady_clock::now() + 20s;
+  while (!what()) {
+    if (std::chrono::steady_clock::now() > until)
+      return false;
+    std::this_thread::sleep_for(5ms);
+  }
+  return true;
+}
+
+// Feeds: "all", and "slow" that wants one table only.
+struct bench {
+  bench() {
+    auto opened = sqlite_db::open(home.file("app.db"));
+    REQUIRE(opened);
+    db = std::move(*opened);
+    run("PRAGMA journal_mode = WAL");
+    run("CREATE TABLE busy (id INTEGER PRIMARY KEY, text TEXT)");
+    run("CREATE TABLE slow (id INTEGER PRIMARY KEY, text TEXT)");
+  }
+  void run(const std::string& sql) { REQUIRE(db->exec(sql)); }
+  // Row n of `slow` among 40 of `busy`, which fill a segment.
+  void fill(int n) {
+    run("INSERT INTO slow VALUES (" + std::to_string(n) + ", 'kept')");
+    run("WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n "
+        "WHERE i < 40) INSERT INTO busy (text) SELECT hex(zeroblob(1000)) "
+        "FROM n");
+  }
+  void start() {
+    uut.reset();
+    auto options = service_options{};
+    options.directory = home.file("service");
+    options.segment_bytes = segment_bytes;
+    auto opened = service::open(options);
+    REQUIRE(opened);
+    uut.emplace(std::move(*opened));
+    auto only_slow = feed_rules{};
+    only_slow.include = {"slow"};
+    REQUIRE(uut->create_feed("all"));
+    REQUIRE(uut->create_feed("slow", only_slow));
+    auto source = sqlite_source_options{};
+    source.path = home.file("app.db");
+    REQUIRE(uut->add_source("app", make_sqlite_source(source)));
+  }
+  void deliver_all() {
+    auto count = [this](const change_batch& batch, const acknowledger& done) {
+      for (const auto& x : batch)
+        delivered += x.op() == row_op::insert ? 1 : 0;
+      done.ack();
+      return status{};
+    };
+    REQUIRE(uut->subscribe("all", count));
+  }
+  void deliver_slow() {
+    auto take = [this](const change_batch& batch, const acknowledger& done) {
+      auto guard = std::lock_guard{mutex};
+      for (const auto& x : batch)
+        if (x.op() == row_op::insert)
+          slow_ids.push_back(x.value("id")->integer);
+      done.ack();
+      return status{};
+    };
+    REQUIRE(uut->subscribe("slow", take));
+  }
+  [[nodiscard]] std::vector<std::int64_t> taken_of_slow() {
+    auto guard = std::lock_guard{mutex};
+    return slow_ids;
+  }
+  [[nodiscard]] store_status log() {
+    auto x = uut->log();
+    REQUIRE(x);
+    REQUIRE(x->size() == 1);
+    return x->front();
+  }
+  [[nodiscard]] bool within_bound() {
+    auto x = log();
+    return x.disk_bytes <= 2 * x.live_bytes + 2 * segment_bytes;
+  }
+
+  temporary_directory home;
+  std::unique_ptr<sqlite_db> db;
+  std::mutex mutex;
+  std::vector<std::int64_t> slow_ids;
+  std::atomic<int> delivered = 0;
+  std::optional<service> uut;
+};
+
+} // namespace
+
+TEST_CASE("a table that nobody reads keeps its rows, and no others") {
+  auto x = bench{};
+  x.start();
+  x.deliver_all();
+  for (auto n = 1; n <= 20; ++n) {
+    x.fill(n);
+    REQUIRE(comes_true([&] { return x.delivered == n * 41; }));
+  }
+  CHECK(comes_true([&] { return x.within_bound(); }));
+  auto before = x.log();
+  CHECK(before.bytes_rewritten > 0);
+  CHECK(before.live_bytes > 0);
+  CHECK(before.segments < 10);
+  CHECK_FALSE(before.rewrite_failure);
+
+  auto expected = std::vector<std::int64_t>{};
+  SUBCASE("and they come when it is read, in order") {
+    x.deliver_slow();
+  }
+  SUBCASE("also after a restart") {
+    CHECK(x.uut->stop(0s).size() <= 1);
+    x.start();
+    x.deliver_slow();
+    x.deliver_all();
+    x.fill(21);
+    expected.push_back(21);
+  }
+  for (std::int64_t n = 20; n > 0; --n)
+    expected.insert(expected.begin(), n);
+  CHECK(comes_true([&] { return x.taken_of_slow() >= expected; }));
+  CHECK(x.taken_of_slow() == expected);
+  CHECK(comes_true([&] { return x.log().segments <= 1; }));
+}
