@@ -182,7 +182,7 @@ TEST_CASE("a directory of a newer version is one line") {
     uut.write("state/log/app/1/store", newer);
     auto before = uut.contents("state/log");
     uut.fails({}, "log_format_newer",
-              "state/log/app/1/store: format 9, this program knows 1",
+              "state/log/app/1/store: format 9, this program knows 2",
               later_version);
     CHECK(uut.contents("state/log") == before);
     uut.write("state/log/app/1/store", ours);
