@@ -72,6 +72,9 @@ struct perform {
     engine().synced(x.order);
     then(core().on_synced(position(engine()), now(self)));
   }
+  void operator()(call_retained& x) const {
+    then(core().on_retained(engine().retained(x.budget), now(self)));
+  }
   void operator()(call_releasable&) const {
     then(core().on_releasable(engine().releasable(
       [this](table_id table) { return core().floor_of(table); })));
@@ -179,6 +182,11 @@ store_status status_of(const event_store_data& data) {
   result.bytes_rewritten = stats.bytes_rewritten;
   result.live_bytes = data.engine->live_bytes(
     [&](table_id table) { return data.core.floor_of(table); });
+  result.retained_bytes = result.live_bytes
+                          - data.engine->live_bytes([&](table_id table) {
+                              return std::max(data.core.floor_of(table),
+                                              data.core.needed_floor_of(table));
+                            });
   return result;
 }
 

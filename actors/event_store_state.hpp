@@ -13,6 +13,7 @@
 #include "messages/append.hpp"
 #include "messages/control.hpp"
 #include "messages/disk.hpp"
+#include "messages/retention.hpp"
 #include "messages/scan.hpp"
 
 namespace sluice {
@@ -32,6 +33,7 @@ struct event_store_options {
   std::uint64_t sync_bytes = 16U << 20U; ///< Sync earlier after so many.
   std::chrono::milliseconds release_interval{1000};
   std::chrono::milliseconds rewrite_retry{10000}; ///< After one that failed.
+  retention_budget retention;                     ///< Beyond what feeds need.
 };
 
 /// Where the engine stands; read from it after each call.
@@ -58,6 +60,10 @@ struct call_begin_sync {};
 /// Answered by `on_synced`.
 struct call_synced {
   sync_order order;
+};
+/// Answered by `on_retained`.
+struct call_retained {
+  retention_budget budget;
 };
 /// Answered by `on_releasable`.
 struct call_releasable {};
@@ -93,9 +99,9 @@ public:
   /// source_attached, rows_appended and append_failed answer the message
   /// being handled; source_confirmed goes to the source attached last.
   using effect = std::variant<
-    call_append, call_abandon, call_begin_sync, call_synced, call_releasable,
-    call_release, call_plan_rewrite, call_rewritten, rewrite_order, plan_scans,
-    source_attached, rows_appended, append_failed,
+    call_append, call_abandon, call_begin_sync, call_synced, call_retained,
+    call_releasable, call_release, call_plan_rewrite, call_rewritten,
+    rewrite_order, plan_scans, source_attached, rows_appended, append_failed,
     source_confirmed, send_progress, answer_scan, read_blocks, sync_log,
     note_lost, remove_segments, store_floor, wake_store>;
   using effects = std::vector<effect>;
@@ -147,21 +153,27 @@ public:
   [[nodiscard]] timestamp floor_of(feed_id feed, table_id table) const {
     return retention_.floor_of(feed, table);
   }
+  /// @see retention_state::needed_floor_of
+  [[nodiscard]] timestamp needed_floor_of(table_id table) const {
+    return retention_.needed_floor_of(table);
+  }
   /// @see retention_state::release_floor
   [[nodiscard]] timestamp release_floor(table_id table) const {
     return retention_.release_floor(table);
   }
-  /// A release goes in three steps: which tables it would touch, the durable
-  /// note that rows of them may be gone, and only then the release. A kill in
-  /// between leaves rows that nobody asks for, never a gap that nobody knows.
+  /// A release goes in four steps: what is retained beyond the floors, which
+  /// tables it would touch, the durable note that rows of them may be gone, and
+  /// only then the release. A kill in between leaves rows that nobody asks for,
+  /// never a gap that nobody knows.
+  [[nodiscard]] effects on_retained(const retained_rows& rows,
+                                    milliseconds now);
   [[nodiscard]] effects on_releasable(const std::vector<table_id>& tables);
   [[nodiscard]] effects on_lost_noted(const lost_noted& message,
                                       milliseconds now);
   [[nodiscard]] effects on_released(std::vector<std::uint64_t> segments);
   /// What a release leaves on disk may be rewritten: see
   /// `log_engine::plan_rewrite`. Rows go with that, too, so it is noted before.
-  [[nodiscard]] effects
-  on_rewrite_planned(std::optional<rewrite_order> order);
+  [[nodiscard]] effects on_rewrite_planned(std::optional<rewrite_order> order);
   [[nodiscard]] effects on_log_rewritten(const log_rewritten& message,
                                          milliseconds now);
   [[nodiscard]] effects on_rewritten(std::vector<std::uint64_t> segments);
@@ -228,6 +240,7 @@ private:
   std::uint64_t unsynced_bytes_ = 0; // since the last sync began
   std::optional<milliseconds> sync_at_;
   std::optional<milliseconds> release_at_;
+  std::optional<milliseconds> retained_until_;   // then more may go
   std::optional<rewrite_order> unnoted_rewrite_; // waits for the note
   bool rewriting_ = false;
   std::optional<milliseconds> rewrite_at_; // again, after a failure

@@ -29,6 +29,19 @@ event_store_state::on_feed_removed(feed_id feed, milliseconds now) {
 }
 
 event_store_state::effects
+event_store_state::on_retained(const retained_rows& rows, milliseconds now) {
+  // What nobody was told of is not past anything.
+  retention_.on_retained(std::min(rows.floor, announced_resolved_));
+  auto out = effects{call_releasable{}};
+  if (rows.next) {
+    auto until = std::max<milliseconds>(*rows.next, options_.release_interval);
+    retained_until_ = now + until;
+    out.push_back(wake_store{until});
+  }
+  return out;
+}
+
+event_store_state::effects
 event_store_state::on_releasable(const std::vector<table_id>& tables) {
   auto lost = retention_.unnoted(tables);
   if (lost.empty())
@@ -200,13 +213,17 @@ event_store_state::effects event_store_state::on_tick(milliseconds now) {
     confirm(out);
     begin_sync(out);
   }
+  if (retained_until_ && now >= *retained_until_) {
+    retained_until_.reset();
+    retention_.on_more_to_release();
+  }
   if (release_at_ && now >= *release_at_) {
     release_at_.reset();
     for (auto& floor : retention_.take_unstored())
       out.push_back(store_floor{std::move(floor)});
     if (retention_.may_release()) {
       retention_.on_release_begun();
-      out.push_back(call_releasable{});
+      out.push_back(call_retained{options_.retention});
     }
   }
   if (rewrite_at_ && now >= *rewrite_at_) {

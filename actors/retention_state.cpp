@@ -161,8 +161,17 @@ timestamp lowest(const std::vector<table_id>& tables, Floor floor_of) {
 timestamp retention_state::floor_of(table_id table) const {
   if (table == all_tables)
     return lowest(own_tables(), [this](table_id x) { return floor_of(x); });
+  if (retained_)
+    return std::min(needed_floor_of(table), *retained_);
   auto known = tables_.find(table);
-  if (!loaded_ || known == tables_.end() || known->second.feeds.empty())
+  auto matched = known != tables_.end() && !known->second.feeds.empty();
+  return matched ? needed_floor_of(table) : timestamp{};
+}
+
+// Whoever makes the first feed wants what came before it.
+timestamp retention_state::needed_floor_of(table_id table) const {
+  auto known = tables_.find(table);
+  if (!loaded_ || feeds_.empty() || known == tables_.end())
     return {};
   auto result = timestamp::max();
   for (auto id : known->second.feeds)

@@ -21,8 +21,9 @@ struct retention_options {
   std::size_t place = 0;      ///< This partition among them, from 0.
 };
 
-/// Knows which rows of a partition somebody still needs: those of feeds and
-/// of open scans. A plain state machine, part of EVENT_STORE.
+/// Knows which rows of a partition stay: those that feeds and open scans need,
+/// and what is retained beyond them. A plain state machine, part of
+/// EVENT_STORE.
 ///
 /// Floor f of a table: rows with commit_ts <= f may go, those > f stay.
 class retention_state {
@@ -42,9 +43,15 @@ public:
   void pin(table_id table, row_cursor after);
   void unpin(table_id table, row_cursor after);
 
-  /// 0 before the feeds are loaded, and for a table that no feed matches. Of
-  /// `all_tables`: the lowest of this partition.
+  /// Rows above it stay, whoever needs them. Before it is told, those of a
+  /// table that no feed matches stay, too.
+  void on_retained(timestamp floor) noexcept { retained_ = floor; }
+
+  /// 0 before the feeds are loaded, while there are none, and for a table that
+  /// is not known. Of `all_tables`: the lowest of this partition.
   [[nodiscard]] timestamp floor_of(table_id table) const;
+  /// The same without what `on_retained` keeps.
+  [[nodiscard]] timestamp needed_floor_of(table_id table) const;
   /// As far as this feed is concerned.
   [[nodiscard]] timestamp floor_of(feed_id feed, table_id table) const;
   /// How far the source may be confirmed, and the feed that says so; 0: none.
@@ -119,6 +126,7 @@ private:
   std::unordered_map<table_id, table_entry> tables_;
   std::unordered_map<table_id, timestamp> lost_;
   std::unordered_map<table_id, std::multiset<timestamp>> pins_;
+  std::optional<timestamp> retained_;
   bool loaded_ = false;
   bool floors_moved_ = false;
   bool unstored_ = false;

@@ -41,6 +41,8 @@ status service_options::validate() const {
     return fail(errc::invalid_option, "credit_bytes must be 1024 or more");
   if (segment_bytes < 64 << 10)
     return fail(errc::invalid_option, "segment_bytes must be 65536 or more");
+  if (retention.age < std::chrono::seconds{0})
+    return fail(errc::invalid_option, "retention.age must be 0 s or more");
   if (memory_budget < 4 * credit_bytes)
     return fail(errc::invalid_option,
                 "memory_budget must be at least 4 times credit_bytes");
@@ -172,6 +174,7 @@ void service::impl::start_partition(std::size_t place, incarnation store_number,
   store.place = place;
   store.window_bytes = options.memory_budget / 8 / options.partitions;
   store.sync_interval = options.sync_interval;
+  store.retention = options.retention;
   auto shard = dispatcher_shard_options{};
   shard.window_bytes = options.memory_budget / 8 / options.partitions;
   parts.start_partition(store, shard, std::move(engine), options.directory);

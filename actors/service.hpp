@@ -14,6 +14,7 @@
 #include "messages/errc.hpp"
 #include "messages/feed.hpp"
 #include "messages/reset.hpp"
+#include "messages/retention.hpp"
 
 namespace caf {
 class actor_system;
@@ -45,6 +46,10 @@ struct service_options {
   /// are so many feeds that their part of the budget does not suffice.
   std::uint64_t credit_bytes = 16 << 20;
   std::uint64_t segment_bytes = 64 << 20;
+  /// Rows that no feed needs any more stay while they are younger than `age`
+  /// and among the newest `bytes`: for feeds that are created later, and for
+  /// targets that are restored from a backup. By default none do.
+  retention_budget retention;
   std::size_t partitions = 1;
   /// Of the service's own actor system; what blocks has threads beside them.
   std::size_t threads = 2;

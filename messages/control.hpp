@@ -109,6 +109,7 @@ struct store_status {
   std::uint64_t out_of_range = 0;
   error failure;
   std::uint64_t live_bytes = 0;      ///< Of the rows above their floors.
+  std::uint64_t retained_bytes = 0;  ///< Of those: kept by the budget alone.
   std::uint64_t bytes_rewritten = 0; ///< Written again to give room back.
   error rewrite_failure;             ///< Of the last rewrite; tried again.
 
@@ -117,7 +118,7 @@ struct store_status {
     return std::tie(last, announced, synced, resolved, rows, rows_repeated,
                     rows_below_resolved, disk_bytes, memory_bytes, segments,
                     segments_removed, scans, out_of_range, failure, live_bytes,
-                    bytes_rewritten, rewrite_failure);
+                    retained_bytes, bytes_rewritten, rewrite_failure);
   }
 };
 

@@ -118,9 +118,12 @@ struct rewrite_order {
   std::vector<block_to_rewrite> blocks;
   std::vector<table_floor> floors; ///< Rows <= their table's stay behind.
   block_index durable;
+  std::uint64_t begun_s = 0; ///< Of the first one, in Unix time.
 
   friend bool operator==(const rewrite_order&, const rewrite_order&) = default;
-  auto fields() { return std::tie(into, segments, blocks, floors, durable); }
+  auto fields() {
+    return std::tie(into, segments, blocks, floors, durable, begun_s);
+  }
 };
 
 /// A batch of a rewritten segment: what is left of blocks [first, last].

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/unix_time.hpp"
+
 namespace sluice {
 
 int file_ops::open(const char* path, int flags, mode_t mode) {
@@ -84,6 +86,10 @@ int file_ops::random(void* to, std::size_t size) {
 
 std::chrono::nanoseconds file_ops::now() {
   return std::chrono::steady_clock::now().time_since_epoch();
+}
+
+std::chrono::seconds file_ops::wall_clock() {
+  return unix_time();
 }
 
 tl::unexpected<error> system_failure(std::string_view action,

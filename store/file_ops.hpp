@@ -48,6 +48,8 @@ public:
   virtual int random(void* to, std::size_t size);
   /// Of a clock that never goes back.
   virtual std::chrono::nanoseconds now();
+  /// Unix time.
+  virtual std::chrono::seconds wall_clock();
 };
 
 /// disk_full or log_io from errno, with what was done and to which file.

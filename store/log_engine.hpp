@@ -9,6 +9,7 @@
 #include "messages/disk.hpp"
 #include "messages/errc.hpp"
 #include "messages/ids.hpp"
+#include "messages/retention.hpp"
 #include "messages/row.hpp"
 
 /// The contract of a partition's log. Every engine passes one contract test.
@@ -70,8 +71,7 @@ public:
   /// @error log_io, disk_full, log_corrupt, out_of_range (released meanwhile);
   ///        everything is as it was
   [[nodiscard]] virtual expected<rewrite_result>
-  run(const rewrite_order& order)
-    = 0;
+  run(const rewrite_order& order) = 0;
 };
 
 /// Counters; none ever goes back while the engine is open.
@@ -149,6 +149,12 @@ public:
   [[nodiscard]] virtual std::vector<std::uint64_t>
   release(const std::function<timestamp(table_id)>& floor_of) = 0;
 
+  /// What a budget keeps beyond what somebody needs. Ages count from when a
+  /// segment was begun; an engine may forget that over a restart, and then
+  /// keeps rows for longer.
+  [[nodiscard]] virtual retained_rows
+  retained(const retention_budget& budget) const = 0;
+
   /// The segments to rewrite, if what is on disk exceeds twice what is above
   /// the floors by more than a segment, and it helps. Floors that rise
   /// meanwhile do not matter.
@@ -156,8 +162,7 @@ public:
   ///        inside of a rewritten one gets all of that.
   [[nodiscard]] virtual std::optional<rewrite_order>
   plan_rewrite(const std::function<timestamp(table_id)>& floor_of,
-               block_index up_to)
-    = 0;
+               block_index up_to) = 0;
   /// `log_rewriter::run` came to this. Scans read the new segment from now on.
   /// @returns Segments for `log_disk::remove`.
   [[nodiscard]] virtual std::vector<std::uint64_t>

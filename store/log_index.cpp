@@ -14,11 +14,12 @@ constexpr std::uint64_t cold_bytes_max = 1 << 20;
 
 // -- growing ------------------------------------------------------------------
 
-void log_index::begin_segment(std::uint64_t number, block_index first) {
+void log_index::begin_segment(std::uint64_t number, block_index first,
+                              std::chrono::seconds begun) {
   // An empty one has nothing to say but its number.
   if (!segments_.empty() && segments_.back().blocks.empty())
     segments_.pop_back();
-  segments_.push_back({number, first, {}, {}, 0});
+  segments_.push_back({number, first, {}, {}, 0, begun});
 }
 
 void log_index::add(const block_summary& summary, block_ptr block,
@@ -67,8 +68,7 @@ void log_index::add_gap(block_index to, std::string why) {
   auto& segment = segments_.back();
   gaps_.add(segment.end(), to, last_cursor_, std::move(why));
   for (auto i = segment.end(); i <= to; i = i.next(), ++stats_.blocks)
-    segment.blocks.push_back(
-      {i, i, nullptr, {}, {}, last_cursor_, {}, false});
+    segment.blocks.push_back({i, i, nullptr, {}, {}, last_cursor_, {}, false});
 }
 
 void log_index::note_resolved(timestamp resolved) {
@@ -135,7 +135,8 @@ block_index log_index::keep_to() const noexcept {
   return partial() ? marked_.previous() : state_.last_closed;
 }
 
-void log_index::cut_open(std::uint64_t next_segment) {
+void log_index::cut_open(std::uint64_t next_segment,
+                         std::chrono::seconds begun) {
   auto cut = keep_to();
   while (!segments_.empty() && segments_.back().end() > cut.next()) {
     auto& segment = segments_.back();
@@ -158,7 +159,7 @@ void log_index::cut_open(std::uint64_t next_segment) {
   for (auto i = state_.last_closed.next(); i <= cut; i = i.next())
     if (const auto* block = find(i))
       pending_resolved_ = std::max(pending_resolved_, block->resolved);
-  begin_segment(next_segment, cut.next());
+  begin_segment(next_segment, cut.next(), begun);
   gaps_.cut(cut);
   last_cursor_ = state_.complete_to;
   marked_ = {};

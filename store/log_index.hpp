@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -11,6 +12,7 @@
 
 #include "messages/disk.hpp"
 #include "messages/ids.hpp"
+#include "messages/retention.hpp"
 #include "messages/row.hpp"
 #include "store/block_summary.hpp"
 #include "store/log_engine.hpp"
@@ -52,7 +54,9 @@ public:
   // -- growing ----------------------------------------------------------------
 
   /// The next block goes into segment `number` and gets index `first`.
-  void begin_segment(std::uint64_t number, block_index first);
+  /// @param begun Unix time; 0: not known.
+  void begin_segment(std::uint64_t number, block_index first,
+                     std::chrono::seconds begun = {});
   /// Block `last().next()`. @param block May be null: not held.
   void add(const block_summary& summary, block_ptr block,
            const block_location& at, timestamp resolved);
@@ -85,7 +89,7 @@ public:
   [[nodiscard]] block_index keep_to() const noexcept;
   /// Forgets every block after `keep_to()` and begins `next_segment`. What is
   /// complete of a partial block must be added again.
-  void cut_open(std::uint64_t next_segment);
+  void cut_open(std::uint64_t next_segment, std::chrono::seconds begun = {});
 
   // -- reading ----------------------------------------------------------------
 
@@ -123,6 +127,10 @@ public:
   /// Forgets them. @param segments Sorted.
   void release(const std::vector<std::uint64_t>& segments);
 
+  /// @see log_engine::retained
+  [[nodiscard]] retained_rows retained(const retention_budget& budget,
+                                       std::chrono::seconds now) const;
+
   // -- rewriting --------------------------------------------------------------
 
   /// Closed segments without damage in them or beside them, in order, with
@@ -133,6 +141,8 @@ public:
   /// Of all rows above their floors.
   [[nodiscard]] std::uint64_t
   live_bytes(const std::function<timestamp(table_id)>& floor_of) const;
+  /// When the segment was begun.
+  [[nodiscard]] std::chrono::seconds begun(std::uint64_t segment) const;
   /// The blocks of these segments, in order.
   [[nodiscard]] std::vector<block_to_rewrite>
   blocks_of(const std::vector<std::uint64_t>& segments) const;
@@ -162,6 +172,7 @@ private:
     std::vector<held_block> blocks;
     std::unordered_map<table_id, timestamp> highest; // commit_ts per table
     std::uint64_t row_bytes = 0;
+    std::chrono::seconds begun{};
     [[nodiscard]] block_index end() const noexcept {
       return blocks.empty() ? first : blocks.back().index.next();
     }

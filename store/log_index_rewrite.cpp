@@ -3,7 +3,8 @@
 
 #include "store/log_index.hpp"
 
-/// The part of the index that a rewrite needs: what is live, and where.
+/// The part of the index that says what is live, and where: for retention and
+/// rewrites.
 namespace sluice {
 
 void log_index::add(const rewritten_window& x) {
@@ -20,8 +21,8 @@ void log_index::add(const rewritten_window& x) {
 
 // The entries of a table above its floor are its last ones.
 template <class Visit>
-void log_index::visit_live(
-  const std::function<timestamp(table_id)>& floor_of, Visit visit) const {
+void log_index::visit_live(const std::function<timestamp(table_id)>& floor_of,
+                           Visit visit) const {
   for (const auto& entry : tables_) {
     auto floor = floor_of(entry.first);
     auto live = std::partition_point(
@@ -62,6 +63,34 @@ log_index::rewritable(const std::function<timestamp(table_id)>& floor_of,
   return result;
 }
 
+// When its last row came nobody knows, but that the next segment began later.
+retained_rows log_index::retained(const retention_budget& budget,
+                                  std::chrono::seconds now) const {
+  auto result = retained_rows{};
+  auto bytes = std::uint64_t{0};
+  auto ended = now;
+  for (auto x = segments_.rbegin(); x != segments_.rend(); ++x) {
+    if (!x->blocks.empty()
+        && (bytes >= budget.bytes || now - ended >= budget.age)) {
+      result.floor = x->blocks.back().last.commit_ts;
+      break;
+    }
+    if (x != segments_.rbegin())
+      result.next = budget.age - (now - ended);
+    bytes += x->row_bytes;
+    if (x->begun.count() != 0)
+      ended = std::min(ended, x->begun);
+  }
+  return result;
+}
+
+std::chrono::seconds log_index::begun(std::uint64_t segment) const {
+  for (const auto& x : segments_)
+    if (x.number == segment)
+      return x.begun;
+  return {};
+}
+
 std::vector<block_to_rewrite>
 log_index::blocks_of(const std::vector<std::uint64_t>& segments) const {
   auto result = std::vector<block_to_rewrite>{};
@@ -87,7 +116,7 @@ void log_index::replace(const rewrite_result& x) {
     segments_.begin(), segments_.end(),
     [&](const segment_entry& y) { return y.number == x.segments.front(); });
   auto count = static_cast<std::ptrdiff_t>(x.segments.size());
-  auto next = segment_entry{x.into, first->first, {}, {}, 0};
+  auto next = segment_entry{x.into, first->first, {}, {}, 0, first->begun};
   for (auto i = first; i != first + count; ++i)
     forget(*i);
   for (const auto& window : x.windows) {

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "store/log_index.hpp"
+#include "store/unix_time.hpp"
 
 namespace sluice {
 
@@ -43,7 +44,7 @@ private:
 class memory_log : public log_engine {
 public:
   memory_log() : disk_{std::make_shared<memory_disk>()} {
-    index_.begin_segment(segment_, {1});
+    index_.begin_segment(segment_, {1}, unix_time());
   }
 
   expected<block_ptr> append(block_ptr block, timestamp resolved) override {
@@ -72,7 +73,7 @@ public:
       if (range.last > index_.keep_to())
         gone.push_back(range.number);
     (void) disk_->remove(gone);
-    index_.cut_open(++segment_);
+    index_.cut_open(++segment_, unix_time());
     if (rest != nullptr)
       put(rest, resolved());
     return {};
@@ -111,6 +112,11 @@ public:
     return result;
   }
 
+  [[nodiscard]] retained_rows
+  retained(const retention_budget& budget) const override {
+    return index_.retained(budget, unix_time());
+  }
+
   std::optional<rewrite_order>
   plan_rewrite(const std::function<timestamp(table_id)>&,
                block_index) override {
@@ -146,7 +152,7 @@ private:
     disk_->put(at, block);
     index_.add(summarize(*block), block, at, resolved);
     // The last segment stays, so it is always an empty one.
-    index_.begin_segment(++segment_, last().next());
+    index_.begin_segment(++segment_, last().next(), unix_time());
   }
 
   std::shared_ptr<memory_disk> disk_;

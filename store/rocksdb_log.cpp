@@ -9,6 +9,7 @@
 #include <rocksdb/write_batch.h>
 
 #include "store/rocksdb_disk.hpp"
+#include "store/unix_time.hpp"
 
 namespace sluice {
 
@@ -42,6 +43,9 @@ public:
   }
   std::vector<std::uint64_t>
   release(const std::function<timestamp(table_id)>& floor_of) override;
+  retained_rows retained(const retention_budget& budget) const override {
+    return index_.retained(budget, unix_time());
+  }
   std::optional<rewrite_order>
   plan_rewrite(const std::function<timestamp(table_id)>&,
                block_index) override {
@@ -173,7 +177,7 @@ expected<block_ptr> rocksdb_log::append(block_ptr block, timestamp resolved) {
 status rocksdb_log::begin_segment() {
   if (auto done = disk_->begin_segment(++segment_); !done)
     return done;
-  index_.begin_segment(segment_, last().next());
+  index_.begin_segment(segment_, last().next(), unix_time());
   sizes_[segment_] = 0;
   return {};
 }
@@ -220,7 +224,7 @@ status rocksdb_log::cut_open() {
   for (const auto& range : index_.segments())
     if (range.first > keep)
       doomed_.push_back(range.number);
-  index_.cut_open(segment_);
+  index_.cut_open(segment_, unix_time());
   sizes_[segment_] = 0;
   if (*rest != nullptr)
     add(*rest, entry);

@@ -22,7 +22,8 @@ struct rocksdb_log_options {
 ///
 /// A segment is a column family that is dropped as a whole, so that nothing is
 /// ever deleted by range (facebook/rocksdb#5118) or compacted: one row that is
-/// needed keeps all of its segment.
+/// needed keeps all of its segment. When segments were begun is not kept
+/// either: of those before a restart ages count from it.
 /// store/rocksdb_format.hpp has the keys. The index is in memory, as that of
 /// segment_log, because planning must not block.
 ///

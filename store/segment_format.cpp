@@ -65,6 +65,7 @@ std::string encode(const file_header& header) {
   store(result, 32, header.segment);
   store(result, 40, header.first.value);
   store(result, 48, header.last.value);
+  store(result, 56, static_cast<std::uint64_t>(header.begun.count()));
   store(result, file_sum_at,
         sum(std::string_view{result}.substr(0, file_sum_at), header.segment));
   return result;
@@ -79,6 +80,7 @@ expected<file_header> decode_file_header(std::string_view bytes) {
   result.segment = load<std::uint64_t>(bytes, 32);
   result.first = {load<std::uint64_t>(bytes, 40)};
   result.last = {load<std::uint64_t>(bytes, 48)};
+  result.begun = std::chrono::seconds{load<std::int64_t>(bytes, 56)};
   if (bytes.substr(0, 8) != file_magic
       || sum(bytes.substr(0, file_sum_at), result.segment)
            != sum_of_file_header(bytes))

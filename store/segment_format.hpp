@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -30,8 +31,11 @@ struct file_header {
   std::uint32_t version = segment_format;
   store_uuid uuid{};
   std::uint64_t segment = 0;
-  block_index first; ///< Of the first block in the file.
+  block_index first;     ///< Of the first block in the file.
   block_index last = {}; ///< Of the last one, if it was rewritten.
+  /// Unix time at which it was begun; of a rewritten one, at which the first
+  /// that it replaces was. 0: not told.
+  std::chrono::seconds begun{};
 };
 
 [[nodiscard]] std::string encode(const file_header& header);

@@ -37,10 +37,10 @@ block_index before(const found_batch& x) {
 
 // Whether anything was durable, and may have been let go, when it was written.
 bool tells_of_durable(const scanned_segment& x) {
-  return std::any_of(
-    x.batches.begin(), x.batches.end(), [](const found_batch& batch) {
-      return batch.header.durable_before > block_index{};
-    });
+  return std::any_of(x.batches.begin(), x.batches.end(),
+                     [](const found_batch& batch) {
+                       return batch.header.durable_before > block_index{};
+                     });
 }
 
 struct judgement {
@@ -84,9 +84,8 @@ status judgement::select(const std::vector<scanned_segment>& segments) {
         else
           result.dropped.push_back(next->number);
       auto found = next != segments.end() && next->number == range.number;
-      candidates.push_back(
-        {range.number, found ? &*next++ : nullptr, range.first, range.last,
-         false});
+      candidates.push_back({range.number, found ? &*next++ : nullptr,
+                            range.first, range.last, false});
     }
   for (; next != segments.end(); ++next)
     if (generation_of(next->number) != 0)
@@ -208,7 +207,9 @@ void judgement::walk(const candidate& x, kept_segment& keep) {
 }
 
 void judgement::visit(const candidate& x) {
-  auto keep = kept_segment{{x.number, x.first, {}}, x.file == nullptr, {}};
+  auto keep = kept_segment{{x.number, x.first, {}}, x.file == nullptr, {}, {}};
+  if (x.file != nullptr && x.file->header)
+    keep.begun = x.file->header->begun;
   cut = cut || (x.vague && x.first > durable);
   if (!cut) {
     due = x.first;

@@ -67,8 +67,9 @@ manifest segment_log::listing_without_open() const {
 
 // Makes a file, the one that is written to. Its number is not used again: if
 // even its deletion fails, it counts, and nothing must go to an older one.
-status segment_log::begin(const segment_writer::start& how) {
+status segment_log::begin(segment_writer::start how) {
   next_number_ = how.number + 1;
+  how.begun = options_.ops->wall_clock();
   auto writer = segment_writer::create(files_, how);
   if (!writer) {
     must_roll_ = !files_->discard(how.number) || must_roll_;
@@ -76,6 +77,7 @@ status segment_log::begin(const segment_writer::start& how) {
   }
   must_roll_ = false;
   writer_ = std::make_unique<segment_writer>(std::move(*writer));
+  begun_ = how.begun;
   noted_durable_ = synced_to_;
   remember_size();
   return {};
@@ -101,7 +103,7 @@ status segment_log::roll() {
     return done;
   if (in_vain)
     doomed_.push_back(old);
-  index_.begin_segment(writer_->number(), first);
+  index_.begin_segment(writer_->number(), first, begun_);
   return {};
 }
 
@@ -130,7 +132,7 @@ status segment_log::abandon_open() {
   for (const auto& range : index_.segments())
     if (range.first >= first)
       doomed_.push_back(range.number);
-  index_.cut_open(writer_->number());
+  index_.cut_open(writer_->number(), begun_);
   synced_to_ = durable;
   if (*rest != nullptr)
     index_.add(summarize(**rest), *rest, writer_->first_block(), resolved());
@@ -219,6 +221,10 @@ segment_log::release(const std::function<timestamp(table_id)>& floor_of) {
   for (auto number : numbers)
     sizes_.erase(number);
   return numbers;
+}
+
+retained_rows segment_log::retained(const retention_budget& budget) const {
+  return index_.retained(budget, options_.ops->wall_clock());
 }
 
 std::shared_ptr<log_rewriter> segment_log::rewriter() {

@@ -79,6 +79,8 @@ public:
   releasable(const std::function<timestamp(table_id)>& floor_of) const override;
   std::vector<std::uint64_t>
   release(const std::function<timestamp(table_id)>& floor_of) override;
+  [[nodiscard]] retained_rows
+  retained(const retention_budget& budget) const override;
   std::optional<rewrite_order>
   plan_rewrite(const std::function<timestamp(table_id)>& floor_of,
                block_index up_to) override;
@@ -103,7 +105,7 @@ private:
   [[nodiscard]] manifest listing() const;
   [[nodiscard]] manifest listing_without_open() const;
   status roll();
-  status begin(const segment_writer::start& how);
+  status begin(segment_writer::start how);
   void remember_size();
   [[nodiscard]] block_index releasable_to() const;
 
@@ -114,6 +116,7 @@ private:
   std::unique_ptr<segment_writer> writer_;
   std::uint64_t next_number_ = 1;
   std::uint64_t next_generation_ = 1; // of rewritten segments
+  std::chrono::seconds begun_{};      // the file that is written
   bool must_roll_ = false;
   block_index synced_to_;
   block_index closed_at_sync_; // when the last one began

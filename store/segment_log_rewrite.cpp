@@ -8,8 +8,9 @@
 /// The part of a segment log that lets segments be rewritten.
 namespace sluice {
 
-std::optional<rewrite_order> segment_log::plan_rewrite(
-  const std::function<timestamp(table_id)>& floor_of, block_index up_to) {
+std::optional<rewrite_order>
+segment_log::plan_rewrite(const std::function<timestamp(table_id)>& floor_of,
+                          block_index up_to) {
   auto budget = rewrite_budget{stats().disk_bytes, index_.live_bytes(floor_of),
                                options_.segment_bytes};
   if (!budget.broken())
@@ -25,6 +26,8 @@ std::optional<rewrite_order> segment_log::plan_rewrite(
   for (auto table : index_.tables_of(sorted))
     result.floors.push_back({table, floor_of(table)});
   result.blocks = index_.blocks_of(chosen);
+  result.begun_s = static_cast<std::uint64_t>(
+    index_.begun(chosen.front()).count());
   result.segments = std::move(chosen);
   // No more than itself: what follows may be open, and be abandoned.
   result.durable = result.blocks.back().last;

@@ -104,8 +104,7 @@ void segment_log::index_batch(std::uint64_t number, const found_batch& batch) {
                              + std::uint64_t{header.payload_size},
                            {}};
   if (header.kind == batch_kind::window)
-    index_.add(
-      {header.first, header.last, at, header.resolved, batch.summary});
+    index_.add({header.first, header.last, at, header.resolved, batch.summary});
   else
     index_.add(batch.summary, nullptr, at, header.resolved);
 }
@@ -113,7 +112,7 @@ void segment_log::index_batch(std::uint64_t number, const found_batch& batch) {
 void segment_log::index_segment(const kept_segment& segment) {
   auto number = segment.range.number;
   files_->add(number, nullptr, true);
-  index_.begin_segment(number, segment.range.first);
+  index_.begin_segment(number, segment.range.first, segment.begun);
   for (const auto& part : segment.parts) {
     const auto* batch = part.batch;
     if (batch == nullptr)
@@ -156,7 +155,7 @@ status segment_log::start_after(const recovery_verdict& verdict,
   for (const auto& segment : verdict.kept)
     if (segment.range.first >= first)
       dropped.push_back(segment.range.number);
-  index_.cut_open(number);
+  index_.cut_open(number, begun_);
   stated_durably_ = last_closed();
   if (*rest != nullptr)
     index_.add(summarize(**rest), *rest, writer_->first_block(), resolved());

@@ -20,8 +20,8 @@ class rewrite {
 public:
   rewrite(segment_files& files, const rewrite_order& order,
           std::uint64_t window_bytes)
-    : files_{files}, order_{order}, window_bytes_{window_bytes},
-      first_{order.blocks.front().first} {
+    : files_{files}, order_{order},
+      window_bytes_{window_bytes}, first_{order.blocks.front().first} {
     result_.into = order.into;
     result_.segments = order.segments;
     for (const auto& x : order.floors)
@@ -63,7 +63,8 @@ private:
       return tl::unexpected{std::move(file.error())};
     file_ = std::move(*file);
     auto header = encode(file_header{segment_format, files_.uuid(), order_.into,
-                                     first_, order_.blocks.back().last});
+                                     first_, order_.blocks.back().last,
+                                     std::chrono::seconds{order_.begun_s}});
     sum_ = sum_of_file_header(header);
     offset_ = file_header_size;
     return file_->write({header}, 0);
@@ -140,8 +141,8 @@ private:
       header.extent() - batch_header_size - payload.size(), '\0');
     if (auto done = file_->write({front, payload, padding}, offset_); !done)
       return done;
-    auto at = block_location{order_.into, offset_,
-                             batch_header_size + payload.size(), {}};
+    auto at = block_location{
+      order_.into, offset_, batch_header_size + payload.size(), {}};
     result_.windows.push_back({first_, last, at, resolved_, summarize(*rows)});
     offset_ += header.extent();
     sum_ = header.header_sum;

@@ -55,6 +55,7 @@ struct kept_segment {
   segment_range range;
   bool missing = false; ///< There is no such file.
   std::vector<kept_part> parts;
+  std::chrono::seconds begun{}; ///< As in its header, if that can be read.
 };
 
 struct recovery_verdict {

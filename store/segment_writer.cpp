@@ -86,8 +86,8 @@ segment_writer::create(std::shared_ptr<segment_files> files, const start& how) {
 }
 
 status segment_writer::write_start(const start& how, const std::string& path) {
-  auto header = encode(
-    file_header{segment_format, files_->uuid(), number_, how.first});
+  auto header = encode(file_header{
+    segment_format, files_->uuid(), number_, how.first, {}, how.begun});
   sum_ = sum_of_file_header(header);
   offset_ = file_header_size;
   auto parts = std::vector<std::string_view>{header};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -27,6 +28,7 @@ public:
     block_index durable;
     /// The file shows whole and durable or not at all. Slow.
     bool atomically = false;
+    std::chrono::seconds begun{}; ///< Unix time.
   };
 
   /// Makes the file and registers it with `files`.

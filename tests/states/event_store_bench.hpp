@@ -34,14 +34,16 @@ public:
   error append_failure;
   bool notes_by_itself = true; ///< What is lost, as DISK does.
   error note_failure;
-  std::optional<rewrite_order> to_rewrite; ///< What the next look finds.
+  retained_rows retained{timestamp::max(), {}}; ///< What the budget comes to.
+  std::optional<retention_budget> budget;       ///< As the engine was told.
+  std::optional<rewrite_order> to_rewrite;      ///< What the next look finds.
 
   // -- what came out ----------------------------------------------------------
 
   event_store_state uut;
   milliseconds now{0};
   std::vector<event_store_state::effect> sent;
-  std::vector<timestamp> released_up_to; ///< Floor of table 7 at a release.
+  std::vector<timestamp> released_up_to;     ///< Floor of table 7 at a release.
   std::vector<block_index> rewritable_up_to; ///< At a look for a rewrite.
 
   /// All messages of this type, which are forgotten then.
@@ -150,6 +152,10 @@ private:
     at.synced = x.order.through;
     run(uut.on_synced(at, now));
   }
+  void perform(call_retained& x) {
+    budget = x.budget;
+    run(uut.on_retained(retained, now));
+  }
   void perform(call_releasable&) {
     auto floor = uut.floor_of({7});
     auto some = std::any_of(blocks.begin(), blocks.end(), [&](const auto& x) {
@@ -177,9 +183,7 @@ private:
     run(uut.on_rewrite_planned(std::exchange(to_rewrite, {})));
   }
   void perform(rewrite_order& x) { sent.emplace_back(x); }
-  void perform(call_rewritten& x) {
-    run(uut.on_rewritten(x.result.segments));
-  }
+  void perform(call_rewritten& x) { run(uut.on_rewritten(x.result.segments)); }
   void perform(plan_scans& x) {
     auto plans = std::vector<planned_scan>{};
     for (const auto& wish : x.wishes) {

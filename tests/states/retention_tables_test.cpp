@@ -14,6 +14,32 @@ TEST_CASE("a table that comes into being later is released by its feeds") {
   CHECK(uut.floor_of({8}) == timestamp{0}); // no feed matches: kept
 }
 
+TEST_CASE("what is retained stays though no feed needs it") {
+  auto uut = retention_state{};
+  uut.on_feeds_loaded({{{{1}, "orders", {{"ord*"}, {}}}}, {}, {}, {}});
+  uut.on_table({{7}, "orders", {1}, {0}});
+  uut.on_table({{8}, "items", {1}, {0}});
+  uut.on_floor_report({{1}, {40}, {}});
+  uut.on_retained({30});
+  CHECK(uut.floor_of({7}) == timestamp{30});
+  CHECK(uut.needed_floor_of({7}) == timestamp{40});
+  SUBCASE("and what a feed needs though it is not retained") {
+    uut.on_retained({60});
+    CHECK(uut.floor_of({7}) == timestamp{40});
+  }
+  SUBCASE("of a table that no feed matches it is all that stays") {
+    CHECK(uut.floor_of({8}) == timestamp{30});
+    CHECK(uut.floor_of(all_tables) == timestamp{30});
+    uut.pin({8}, row_cursor::end_of({20}));
+    CHECK(uut.floor_of({8}) == timestamp{20});
+  }
+  SUBCASE("and everything while there is no feed at all") {
+    uut.on_feed_removed({1});
+    CHECK(uut.floor_of({7}) == timestamp{0});
+    CHECK(uut.floor_of({8}) == timestamp{0});
+  }
+}
+
 TEST_CASE("all tables of a feed are in range when each of them is") {
   auto uut = retention_state{};
   uut.on_feeds_loaded({{{{1}, "all", {{"*"}, {}}}, {{2}, "few", {{"a"}, {}}}},

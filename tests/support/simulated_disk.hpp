@@ -66,6 +66,7 @@ public:
   /// in part or not, later ones not at all. Then call `crash` or `kill`.
   void stop_at(std::uint64_t n) { stop_at_ = n; }
   [[nodiscard]] bool stopped() const { return stopped_; }
+  void set_wall_clock(std::chrono::seconds now) { wall_clock_ = now; }
 
   void set_faults(const disk_faults& faults) { faults_ = faults; }
   /// The call number `n` of its kind from now fails with EIO, `times` times.
@@ -83,7 +84,7 @@ public:
     std::uint64_t short_writes = 0;
     std::uint64_t refused_full = 0;
     std::uint64_t sectors_lost = 0;
-    std::uint64_t sectors_kept = 0; ///< Without having been synced.
+    std::uint64_t sectors_kept = 0;     ///< Without having been synced.
     std::uint64_t sectors_unsynced = 0; ///< Lost by a sync that failed.
     std::uint64_t names_lost = 0;
     std::uint64_t crashes = 0;
@@ -112,6 +113,7 @@ public:
   int random(void* to, std::size_t size) override;
   /// Stands still: nothing may depend on it.
   std::chrono::nanoseconds now() override { return {}; }
+  std::chrono::seconds wall_clock() override { return wall_clock_; }
 
 private:
   using file_ptr = std::shared_ptr<simulated_file>;
@@ -141,8 +143,7 @@ private:
   void change(name_change x);
   void commit_names(const file_ptr& directory);
   void lose_names(dice& luck, const power_cut& how);
-  void crash_files(const file_ptr& directory, dice& luck,
-                   const power_cut& how);
+  void crash_files(const file_ptr& directory, dice& luck, const power_cut& how);
   [[nodiscard]] std::uint64_t used() const;
   [[nodiscard]] std::size_t fitting(const simulated_file& file, std::size_t at,
                                     std::size_t size) const;
@@ -160,6 +161,7 @@ private:
   std::optional<std::uint64_t> room_for_; // bytes in all files
   std::uint64_t stop_at_ = 0;             // 0: never
   bool stopped_ = false;
+  std::chrono::seconds wall_clock_{0};
   std::uint64_t calls_ = 0;
   counters counts_;
 };

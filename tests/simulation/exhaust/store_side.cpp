@@ -25,6 +25,9 @@ struct store_side::perform {
     self.log_->synced(x.order);
     then(self.state_.on_synced(self.position(), self.now_));
   }
+  void operator()(call_retained& x) const {
+    then(self.state_.on_retained(self.log_->retained(x.budget), self.now_));
+  }
   void operator()(call_releasable&) const {
     then(self.state_.on_releasable(self.log_->releasable(
       [this](table_id table) { return self.state_.floor_of(table); })));
