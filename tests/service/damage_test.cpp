@@ -1,11 +1,9 @@
 #include <atomic>
 #include <chrono>
 #include <fstream>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include <doctest/doctest.h>
 
@@ -13,6 +11,7 @@
 #include "actors/sources/sqlite/sqlite_source.hpp"
 #include "store/segment_files.hpp"
 #include "store/sqlite_db.hpp"
+#include "tests/support/patience.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 using namespace sluice;
@@ -20,16 +19,6 @@ using namespace sluice::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-bool comes_true(const std::function<bool()>& what) {
-  auto until = std::chrono::steady_clock::now() + 8s;
-  while (!what()) {
-    if (std::chrono::steady_clock::now() > until)
-      return false;
-    std::this_thread::sleep_for(1ms);
-  }
-  return true;
-}
 
 // Its log is in files of 64 KiB; of the rows nearly nothing is in memory.
 struct bench {

@@ -1,10 +1,8 @@
 #include <atomic>
 #include <chrono>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -18,6 +16,7 @@
 #include "actors/service_actors.hpp"
 #include "actors/sources/generator/generator.hpp"
 #include "messages/type_ids.hpp"
+#include "tests/support/patience.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 using namespace sluice;
@@ -27,16 +26,6 @@ using namespace std::chrono_literals;
 // Services that share a process, or an actor system, with others.
 
 namespace {
-
-bool comes_true(const std::function<bool()>& what) {
-  auto until = std::chrono::steady_clock::now() + 8s;
-  while (!what()) {
-    if (std::chrono::steady_clock::now() > until)
-      return false;
-    std::this_thread::sleep_for(1ms);
-  }
-  return true;
-}
 
 struct config : caf::actor_system_config {
   config() {

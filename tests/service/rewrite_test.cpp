@@ -1,11 +1,9 @@
 #include <atomic>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -13,6 +11,7 @@
 #include "actors/service.hpp"
 #include "actors/sources/sqlite/sqlite_source.hpp"
 #include "store/sqlite_db.hpp"
+#include "tests/support/patience.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 using namespace sluice;
@@ -22,16 +21,6 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto segment_bytes = std::uint64_t{64} << 10;
-
-bool comes_true(const std::function<bool()>& what) {
-  auto until = std::chrono::steady_clock::now() + 20s;
-  while (!what()) {
-    if (std::chrono::steady_clock::now() > until)
-      return false;
-    std::this_thread::sleep_for(5ms);
-  }
-  return true;
-}
 
 // Feeds: "all", and "slow" that wants one table only.
 struct bench {
