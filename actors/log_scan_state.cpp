@@ -1,6 +1,7 @@
 #include "actors/log_scan_state.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "messages/block_ranges.hpp"
 
@@ -8,19 +9,38 @@ namespace sluice {
 
 namespace {
 
-// The rows of `table` after `after`, by full cursors: several transactions
-// may share a commit_ts.
-void append_rows_after(std::vector<scan_rows>& to, const block_ptr& block,
-                       table_id table, row_cursor after) {
-  if (table == all_tables) {
+// Those of the rows that lie in the range, as few stretches.
+void append_within(std::vector<scan_rows>& to, const scan_rows& rows,
+                   key_filter& within) {
+  auto begun = false;
+  for (auto i = rows.first; i < rows.first + rows.count; ++i) {
+    if (!within(rows.block->grouped(i))) {
+      begun = false;
+      continue;
+    }
+    if (!std::exchange(begun, true))
+      to.push_back({rows.block, i, 0});
+    ++to.back().count;
+  }
+}
+
+// The rows that an entry asks for, by full cursors: several transactions may
+// share a commit_ts.
+void append_asked(std::vector<scan_rows>& to, const block_ptr& block,
+                  const scan_entry& asked, key_filter& within) {
+  if (asked.table == all_tables) {
     to.push_back({block, 0, static_cast<std::uint32_t>(block->rows())});
     return;
   }
   for (const auto& run : block->runs()) {
-    if (run.table != table || run.last_cursor <= after)
+    if (run.table != asked.table || run.last_cursor <= asked.after)
       continue;
-    auto skip = rows_up_to(*block, run.first, run.count, after);
-    to.push_back({block, run.first + skip, run.count - skip});
+    auto skip = rows_up_to(*block, run.first, run.count, asked.after);
+    auto rows = scan_rows{block, run.first + skip, run.count - skip};
+    if (asked.range.everything())
+      to.push_back(std::move(rows));
+    else
+      append_within(to, rows, within);
   }
 }
 
@@ -117,10 +137,10 @@ void log_scan_state::fill(open_scan& scan, std::size_t wish,
   result.complete_to = plan.complete_to;
   result.failure = plan.failure.code;
   result.detail = plan.failure.detail;
+  auto within = key_filter{result.asked.range};
   for (const auto& piece : plan.pieces) {
     if (piece.block != nullptr) {
-      append_rows_after(result.rows, piece.block, result.asked.table,
-                        result.asked.after);
+      append_asked(result.rows, piece.block, result.asked, within);
       continue;
     }
     if (piece.failure.code == errc::log_corrupt && !result.rows.empty()) {

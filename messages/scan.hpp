@@ -7,6 +7,7 @@
 
 #include "messages/errc.hpp"
 #include "messages/ids.hpp"
+#include "messages/key_range.hpp"
 #include "messages/row.hpp"
 
 /// Between an event store and the dispatcher shards of its partition.
@@ -61,12 +62,13 @@ struct scan_entry {
   row_cursor after;
   timestamp checkpoint; ///< For the record of an out_of_range.
   std::uint64_t bytes_max = 0;
-  feed_id feed = {}; ///< Of `all_tables`: whose.
+  feed_id feed = {};    ///< Of `all_tables`: whose.
+  key_range range = {}; ///< Of one table: which of its rows.
 
   friend bool operator==(const scan_entry&, const scan_entry&) = default;
   auto fields() {
     return std::tie(registration, stream_epoch, stream, table, after,
-                    checkpoint, bytes_max, feed);
+                    checkpoint, bytes_max, feed, range);
   }
 };
 

@@ -64,6 +64,25 @@ TEST_CASE("a scan ends with what is announced") {
   CHECK(result.complete_to == block_index{3});
 }
 
+TEST_CASE("a scan of a range gets the rows of the keys in it") {
+  auto bench = filled{}; // keys are as their times
+  bench.append(block_of({{7, 80}, {7, 81}, {7, 82}, {7, 83}, end_mark}), 90);
+  auto entry = scan_entry{};
+  entry.table = {7};
+  entry.after = row_cursor::end_of({20});
+  entry.bytes_max = 1000;
+  auto key = [](std::int64_t id) {
+    auto value = value_view::of_integer(id);
+    return encode_key({&value, 1});
+  };
+  entry.range = {key(60), key(83)};
+  bench.run(bench.uut.on_scan_request(0, {{5}, {1}, bench.at.last, {entry}}));
+  auto result = bench.take_result();
+  CHECK(found(result) == std::vector<std::uint64_t>{60, 80, 81, 82});
+  CHECK(result.rows.size() == 2); // stretches of blocks
+  CHECK(result.complete_to == bench.at.last);
+}
+
 TEST_CASE("indices of another incarnation are not believed") {
   auto bench = filled{};
   auto entry = scan_entry{};

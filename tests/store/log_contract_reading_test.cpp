@@ -1,5 +1,6 @@
 // The contract of log_engine.hpp, reading; every test runs with every engine.
 
+#include "messages/key_range.hpp"
 #include "tests/store/each_engine.hpp"
 
 using namespace log_test;
@@ -43,6 +44,32 @@ TEST_CASE("any location can be read from another thread's point of view") {
     block = log.disk()->read(plan.pieces.at(0).location);
     REQUIRE(block.has_value());
     CHECK(**block == *first);
+  });
+}
+
+TEST_CASE("rows of a range of keys are those of all that lie in it") {
+  with_each_engine([](log_engine& log) {
+    for (std::uint64_t ts = 1; ts <= 40; ++ts)
+      put(log, {{1, ts, true, std::string(200, 'a')}}); // the key is ts
+    auto key = [](std::int64_t id) {
+      auto value = value_view::of_integer(id);
+      return encode_key({&value, 1});
+    };
+    auto within = key_filter{{key(7), key(31)}};
+    auto found = std::vector<std::uint64_t>{};
+    for (auto done = block_index{}; done < log.last();) {
+      auto plan = log.plan_scan({1}, cursor(done.value), log.last(), 1000);
+      for (const auto& piece : plan.pieces) {
+        auto block = load(log, piece);
+        for (std::size_t i = 0; i < block->rows(); ++i)
+          if (within(block->row(i)))
+            found.push_back(block->row(i).commit_ts().value);
+      }
+      done = plan.complete_to;
+    }
+    REQUIRE(found.size() == 24);
+    CHECK(found.front() == 7);
+    CHECK(found.back() == 30);
   });
 }
 
