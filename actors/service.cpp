@@ -41,6 +41,8 @@ status service_options::validate() const {
     return fail(errc::invalid_option, "credit_bytes must be 1024 or more");
   if (segment_bytes < 64 << 10)
     return fail(errc::invalid_option, "segment_bytes must be 65536 or more");
+  if (compression < 0 || compression > 19)
+    return fail(errc::invalid_option, "compression must be 0 to 19");
   if (retention.age < std::chrono::seconds{0})
     return fail(errc::invalid_option, "retention.age must be 0 s or more");
   if (memory_budget < 4 * credit_bytes)
@@ -158,6 +160,7 @@ service::impl::open_log(partition_id id, const std::string& source_name) const {
   log.directory = options.directory + "/log/" + source_name + "/"
                   + std::to_string(id.value);
   log.segment_bytes = options.segment_bytes;
+  log.compression = options.compression;
   log.tail_bytes_max = options.memory_budget / 4 / options.partitions;
   return segment_log::open(std::move(log));
 }

@@ -50,6 +50,8 @@ struct service_options {
   /// and among the newest `bytes`: for feeds that are created later, and for
   /// targets that are restored from a backup. By default none do.
   retention_budget retention;
+  /// Level of zstd for segments that are rewritten, 1 to 19; 0: none.
+  int compression = 0;
   std::size_t partitions = 1;
   /// Of the service's own actor system; what blocks has threads beside them.
   std::size_t threads = 2;

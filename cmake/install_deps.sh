@@ -7,7 +7,7 @@ packages=(
   # Tools.
   g++ clang cmake ninja-build ccache pkg-config clang-format clang-tidy sqlite3
   # Libraries.
-  libcaf-dev libfmt-dev libexpected-dev libxxhash-dev libsqlite3-dev
+  libcaf-dev libfmt-dev libexpected-dev libxxhash-dev libzstd-dev libsqlite3-dev
   libpq-dev libcli11-dev nlohmann-json3-dev rapidjson-dev librocksdb-dev
   # Tests.
   doctest-dev librapidcheck-dev libbenchmark-dev doxygen

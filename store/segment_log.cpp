@@ -228,7 +228,8 @@ retained_rows segment_log::retained(const retention_budget& budget) const {
 }
 
 std::shared_ptr<log_rewriter> segment_log::rewriter() {
-  return std::make_shared<segment_rewriter>(files_, options_.window_bytes);
+  return std::make_shared<segment_rewriter>(
+    files_, rewriter_options{options_.window_bytes, options_.compression});
 }
 
 log_stats segment_log::stats() const {

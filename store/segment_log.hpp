@@ -28,6 +28,7 @@ struct segment_log_options {
   std::shared_ptr<file_ops> ops = nullptr; ///< Null: the system's.
   /// Rows that a rewritten segment keeps together, by table.
   std::uint64_t window_bytes = 4ULL << 20;
+  int compression = 0; ///< Level of zstd for rewritten segments; 0: none.
 };
 
 /// What opening a log found.

@@ -19,9 +19,9 @@ namespace {
 class rewrite {
 public:
   rewrite(segment_files& files, const rewrite_order& order,
-          std::uint64_t window_bytes)
-    : files_{files}, order_{order},
-      window_bytes_{window_bytes}, first_{order.blocks.front().first} {
+          const rewriter_options& options)
+    : files_{files}, order_{order}, options_{options},
+      first_{order.blocks.front().first} {
     result_.into = order.into;
     result_.segments = order.segments;
     for (const auto& x : order.floors)
@@ -99,7 +99,7 @@ private:
     auto adds = open() && !block.ends().empty();
     for (std::size_t i = 0; i < block.rows() && !adds; ++i)
       adds = live(block.row(i));
-    if (adds && !rows_.empty() && rows_.size_bytes() >= window_bytes_)
+    if (adds && !rows_.empty() && rows_.size_bytes() >= options_.window_bytes)
       if (auto done = flush(from.first.previous()); !done)
         return done;
     resolved_ = std::max(resolved_, from.resolved);
@@ -135,7 +135,7 @@ private:
     header.durable_before = order_.durable;
     header.previous_sum = sum_;
     auto place = batch_place{files_.uuid(), order_.into, offset_};
-    auto payload = encode_window(*rows, place, header);
+    auto payload = encode_window(*rows, place, header, options_.compression);
     auto front = encode(header, place, {payload});
     auto padding = std::string(
       header.extent() - batch_header_size - payload.size(), '\0');
@@ -152,7 +152,7 @@ private:
 
   segment_files& files_;
   const rewrite_order& order_;
-  std::uint64_t window_bytes_;
+  rewriter_options options_;
   std::unordered_map<table_id, timestamp> floors_;
   rewrite_result result_;
   std::shared_ptr<open_file> file_;
@@ -168,13 +168,13 @@ private:
 } // namespace
 
 segment_rewriter::segment_rewriter(std::shared_ptr<segment_files> files,
-                                   std::uint64_t window_bytes)
-  : files_{std::move(files)}, window_bytes_{window_bytes} {
+                                   const rewriter_options& options)
+  : files_{std::move(files)}, options_{options} {
   // nop
 }
 
 expected<rewrite_result> segment_rewriter::run(const rewrite_order& order) {
-  return rewrite{*files_, order, window_bytes_}.run();
+  return rewrite{*files_, order, options_}.run();
 }
 
 } // namespace sluice

@@ -8,20 +8,24 @@
 
 namespace sluice {
 
+struct rewriter_options {
+  std::uint64_t window_bytes = 4ULL << 20; ///< Rows of one window, about.
+  int compression = 0;                     ///< Level of zstd; 0: none.
+};
+
 /// Writes what is live of some segments into one, by table. The new file
 /// shows whole and durable or not at all, and counts only once a manifest
 /// names it.
 class segment_rewriter : public log_rewriter {
 public:
-  /// @param window_bytes Rows of one window, about.
   segment_rewriter(std::shared_ptr<segment_files> files,
-                   std::uint64_t window_bytes);
+                   const rewriter_options& options);
 
   expected<rewrite_result> run(const rewrite_order& order) override;
 
 private:
   std::shared_ptr<segment_files> files_;
-  std::uint64_t window_bytes_;
+  rewriter_options options_;
 };
 
 } // namespace sluice

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "store/compression.hpp"
 #include "store/little_endian.hpp"
 
 namespace sluice {
@@ -34,17 +35,16 @@ void put_piece(std::string& to, const window_piece& x) {
   put(to, x.offset);
   put(to, x.size);
   put(to, x.sum);
-  put(to, std::uint64_t{0});
+  put(to, x.unpacked);
+  put(to, std::uint32_t{0});
 }
 
 window_piece piece_at(std::string_view from, std::size_t at) {
-  return {{load<std::uint64_t>(from, at)},
-          cursor_at(from, at + 8),
-          cursor_at(from, at + 32),
-          load<std::uint64_t>(from, at + 56),
-          load<std::uint32_t>(from, at + 64),
-          load<std::uint32_t>(from, at + 68),
-          load<std::uint64_t>(from, at + 72)};
+  return {
+    {load<std::uint64_t>(from, at)},    cursor_at(from, at + 8),
+    cursor_at(from, at + 32),           load<std::uint64_t>(from, at + 56),
+    load<std::uint32_t>(from, at + 64), load<std::uint32_t>(from, at + 68),
+    load<std::uint64_t>(from, at + 72), load<std::uint32_t>(from, at + 80)};
 }
 
 // Cuts the rows of a block into pieces; offsets count from the first one.
@@ -56,13 +56,30 @@ std::vector<window_piece> cut(const row_block& rows, std::string& bytes) {
     if (result.empty() || result.back().table != row.table()
         || result.back().size >= window_piece_bytes)
       result.push_back({row.table(), row.cursor(), row.cursor(), 0,
-                        static_cast<std::uint32_t>(bytes.size()), 0, 0});
+                        static_cast<std::uint32_t>(bytes.size()), 0, 0, 0});
     auto& piece = result.back();
     bytes += row.bytes();
     piece.first = std::min(piece.first, row.cursor());
     piece.last = std::max(piece.last, row.cursor());
     piece.size += row.size_bytes();
     ++piece.rows;
+  }
+  return result;
+}
+
+// Packs those that become smaller by it.
+std::string pack(std::vector<window_piece>& pieces, const std::string& bytes,
+                 int level) {
+  auto result = std::string{};
+  for (auto& x : pieces) {
+    auto content = std::string_view{bytes}.substr(x.offset, x.size);
+    x.offset = static_cast<std::uint32_t>(result.size());
+    auto packed = compress(content, level);
+    result += packed ? std::string_view{*packed} : content;
+    if (packed) {
+      x.unpacked = x.size;
+      x.size = static_cast<std::uint32_t>(packed->size());
+    }
   }
   return result;
 }
@@ -74,9 +91,11 @@ tl::unexpected<error> damaged(const char* what) {
 } // namespace
 
 std::string encode_window(const row_block& rows, const batch_place& place,
-                          batch_header& header) {
+                          batch_header& header, int level) {
   auto bytes = std::string{};
   auto pieces = cut(rows, bytes);
+  if (level != 0)
+    bytes = pack(pieces, bytes, level);
   auto front = window_front_size + pieces.size() * window_piece_size + 8;
   auto result = std::string{};
   result.reserve(front + bytes.size() + rows.ends().size() * 4);
@@ -148,6 +167,29 @@ window_directory::range window_directory::of(table_id table) const {
           static_cast<std::size_t>(last - pieces.begin())};
 }
 
+namespace {
+
+// The records of the pieces, checked.
+expected<std::string> records_of(const std::vector<window_piece>& pieces,
+                                 window_directory::range range,
+                                 std::string_view bytes,
+                                 const batch_place& place) {
+  auto result = std::string{};
+  for (auto i = range.first; i < range.last; ++i) {
+    const auto& x = pieces[i];
+    auto content = bytes.substr(x.offset - pieces[range.first].offset, x.size);
+    if (checksum(inside(place, x.offset), content) != x.sum)
+      return damaged("checksum of the rows");
+    if (x.unpacked == 0)
+      result += content;
+    else if (auto done = decompress(content, x.unpacked, result); !done)
+      return tl::unexpected{std::move(done.error())};
+  }
+  return result;
+}
+
+} // namespace
+
 expected<block_ptr> decode_pieces(const window_directory& directory,
                                   window_directory::range range,
                                   std::string_view bytes,
@@ -155,14 +197,12 @@ expected<block_ptr> decode_pieces(const window_directory& directory,
                                   const std::vector<std::uint32_t>& ends) {
   const auto& pieces = directory.pieces;
   auto count = std::uint64_t{0};
-  for (auto i = range.first; i < range.last; ++i) {
-    const auto& x = pieces[i];
-    auto content = bytes.substr(x.offset - pieces[range.first].offset, x.size);
-    if (checksum(inside(place, x.offset), content) != x.sum)
-      return damaged("checksum of the rows");
-    count += x.rows;
-  }
-  auto parsed = row_block::parse(std::string{bytes}, {});
+  for (auto i = range.first; i < range.last; ++i)
+    count += pieces[i].rows;
+  auto records = records_of(pieces, range, bytes, place);
+  if (!records)
+    return tl::unexpected{std::move(records.error())};
+  auto parsed = row_block::parse(std::move(*records), {});
   if (!parsed)
     return fail(errc::log_corrupt, std::move(parsed.error().detail));
   const auto& rows = **parsed;

@@ -27,6 +27,7 @@ struct window_piece {
   std::uint32_t offset = 0; ///< In the payload.
   std::uint32_t size = 0;
   std::uint64_t sum = 0;
+  std::uint32_t unpacked = 0; ///< Size before compression; 0: it is not.
 };
 
 /// Which tables a window has rows of, and where.
@@ -43,10 +44,11 @@ struct window_directory {
 };
 
 /// @param header Gets the numbers of rows and end marks.
+/// @param level Of compression, see `compress`.
 /// @returns The payload of the window with these rows at `place`.
 [[nodiscard]] std::string encode_window(const row_block& rows,
                                         const batch_place& place,
-                                        batch_header& header);
+                                        batch_header& header, int level = 0);
 
 /// The size of the directory of which these are the first bytes.
 /// @error log_corrupt
