@@ -55,19 +55,15 @@ status note(disk_data& data, const std::vector<table_floor>& lost) {
     return tl::unexpected{std::move(store.error())};
   if (*store == nullptr)
     return {};
-  for (const auto& x : lost) {
-    auto done = (*store)->set_note(log_name(data.options.partition),
-                                   lost_key(x.table),
-                                   std::to_string(x.floor.value));
-    if (!done)
-      return done;
-  }
-  return {};
+  auto all = std::vector<checkpoint_store::key_value>{};
+  for (const auto& x : lost)
+    all.push_back({lost_key(x.table), std::to_string(x.floor.value)});
+  return (*store)->set_notes(log_name(data.options.partition), all);
 }
 
 lost_noted note(disk_data& data, const note_lost& message) {
   auto done = note(data, message.lost);
-  return {message.lost, done ? error{} : done.error()};
+  return {message.lost, done ? error{} : done.error(), message.rewrite};
 }
 
 // What fails is tried again with the next files.

@@ -89,8 +89,10 @@ struct perform {
         [this](table_id table) { return core().floor_of(table); }, x.up_to)));
   }
   void operator()(call_rewritten& x) const {
-    then(core().on_rewritten(engine().rewritten(x.result)));
+    then(
+      core().on_rewritten(x.result, engine().rewritten(x.result), now(self)));
   }
+  void operator()(call_leave& x) const { engine().leave(x.segment); }
   void operator()(plan_scans& x) const {
     then(core().on_planned(x.ticket, plan(engine(), x.wishes), now(self)));
   }

@@ -78,6 +78,10 @@ struct call_plan_rewrite {
 struct call_rewritten {
   rewrite_result result;
 };
+/// This segment is not to be rewritten.
+struct call_leave {
+  std::uint64_t segment = 0;
+};
 
 // -- messages -----------------------------------------------------------------
 
@@ -101,9 +105,9 @@ public:
   using effect = std::variant<
     call_append, call_abandon, call_begin_sync, call_synced, call_retained,
     call_releasable, call_release, call_plan_rewrite, call_rewritten,
-    rewrite_order, plan_scans, source_attached, rows_appended, append_failed,
-    source_confirmed, send_progress, answer_scan, read_blocks, sync_log,
-    note_lost, remove_segments, store_floor, wake_store>;
+    call_leave, rewrite_order, plan_scans, source_attached, rows_appended,
+    append_failed, source_confirmed, send_progress, answer_scan, read_blocks,
+    sync_log, note_lost, remove_segments, store_floor, wake_store>;
   using effects = std::vector<effect>;
   using milliseconds = std::chrono::milliseconds;
 
@@ -176,7 +180,10 @@ public:
   [[nodiscard]] effects on_rewrite_planned(std::optional<rewrite_order> order);
   [[nodiscard]] effects on_log_rewritten(const log_rewritten& message,
                                          milliseconds now);
-  [[nodiscard]] effects on_rewritten(std::vector<std::uint64_t> segments);
+  /// @param gone As `log_engine::rewritten` has it.
+  [[nodiscard]] effects on_rewritten(const rewrite_result& result,
+                                     std::vector<std::uint64_t> gone,
+                                     milliseconds now);
 
   // -- the disk, and time -----------------------------------------------------
 
@@ -217,6 +224,10 @@ private:
   void schedule(effects& out, milliseconds now);
   [[nodiscard]] block_index taken_by_all() const;
   void plan_rewrite(effects& out);
+  void rewrite_later(effects& out, milliseconds now);
+  [[nodiscard]] bool rewrites() const noexcept {
+    return rewriting_ || unnoted_rewrite_;
+  }
   [[nodiscard]] effects start_rewrite(rewrite_order order);
   [[nodiscard]] effects with_schedule(log_scan_state::effects scan,
                                       milliseconds now);
@@ -242,8 +253,8 @@ private:
   std::optional<milliseconds> release_at_;
   std::optional<milliseconds> retained_until_;   // then more may go
   std::optional<rewrite_order> unnoted_rewrite_; // waits for the note
-  bool rewriting_ = false;
-  std::optional<milliseconds> rewrite_at_; // again, after a failure
+  std::optional<std::uint64_t> rewriting_;       // files of so many bytes
+  std::optional<milliseconds> rewrite_at_;       // not before
   error rewrite_failure_;
   std::uint64_t rows_below_resolved_ = 0;
   error failure_;

@@ -51,13 +51,18 @@ event_store_state::on_releasable(const std::vector<table_id>& tables) {
 
 event_store_state::effects
 event_store_state::on_lost_noted(const lost_noted& message, milliseconds now) {
-  auto order = std::exchange(unnoted_rewrite_, {});
+  auto order = std::optional<rewrite_order>{};
+  if (message.rewrite)
+    order = std::exchange(unnoted_rewrite_, {});
   if (!message.failure) {
     retention_.on_noted(message.lost);
     return order ? start_rewrite(std::move(*order)) : effects{call_release{}};
   }
   retention_.on_more_to_release();
-  return with_schedule({}, now);
+  auto out = with_schedule({}, now);
+  if (order)
+    rewrite_later(out, now);
+  return out;
 }
 
 event_store_state::effects
@@ -82,8 +87,13 @@ block_index event_store_state::taken_by_all() const {
 }
 
 void event_store_state::plan_rewrite(effects& out) {
-  if (!rewriting_ && !unnoted_rewrite_ && !rewrite_at_ && !failure_)
+  if (!rewrites() && !rewrite_at_ && !failure_)
     out.push_back(call_plan_rewrite{taken_by_all()});
+}
+
+void event_store_state::rewrite_later(effects& out, milliseconds now) {
+  rewrite_at_ = now + options_.rewrite_retry;
+  out.push_back(wake_store{options_.rewrite_retry});
 }
 
 event_store_state::effects
@@ -97,36 +107,48 @@ event_store_state::on_rewrite_planned(std::optional<rewrite_order> order) {
   if (lost.empty())
     return start_rewrite(std::move(*order));
   unnoted_rewrite_ = std::move(order);
-  return {note_lost{std::move(lost)}};
+  return {note_lost{std::move(lost), true}};
 }
 
 event_store_state::effects
 event_store_state::start_rewrite(rewrite_order order) {
   for (auto& x : order.floors)
     x.floor = std::min(x.floor, retention_.release_floor(x.table));
-  rewriting_ = true;
+  rewriting_ = order.bytes;
   return {std::move(order)};
 }
 
 event_store_state::effects
 event_store_state::on_log_rewritten(const log_rewritten& message,
                                     milliseconds now) {
-  rewriting_ = false;
-  auto out = effects{};
-  if (message.failure.code == errc::out_of_range) {
-    plan_rewrite(out); // its segments were let go meanwhile
-    return out;
-  }
   rewrite_failure_ = message.failure;
   if (!message.failure)
     return {call_rewritten{message.result}};
-  rewrite_at_ = now + options_.rewrite_retry;
-  return {wake_store{options_.rewrite_retry}};
+  rewriting_.reset();
+  auto out = effects{};
+  if (message.at_fault != 0) {
+    out.push_back(call_leave{message.at_fault});
+    plan_rewrite(out); // without it
+  } else {
+    rewrite_later(out, now);
+  }
+  return out;
 }
 
+// Whatever it is that a rewrite cannot better must not be tried at full speed.
 event_store_state::effects
-event_store_state::on_rewritten(std::vector<std::uint64_t> segments) {
-  return on_released(std::move(segments));
+event_store_state::on_rewritten(const rewrite_result& result,
+                                std::vector<std::uint64_t> gone,
+                                milliseconds now) {
+  auto before = *std::exchange(rewriting_, {});
+  auto out = effects{};
+  auto in_vain = gone.empty() || gone.front() == result.into;
+  if (in_vain || result.bytes > before / 4 * 3)
+    rewrite_later(out, now);
+  if (!gone.empty())
+    out.push_back(remove_segments{std::move(gone)});
+  plan_rewrite(out);
+  return out;
 }
 
 // -- syncs --------------------------------------------------------------------
@@ -221,7 +243,8 @@ event_store_state::effects event_store_state::on_tick(milliseconds now) {
     release_at_.reset();
     for (auto& floor : retention_.take_unstored())
       out.push_back(store_floor{std::move(floor)});
-    if (retention_.may_release()) {
+    // What a rewrite reads stays, or it would be in vain.
+    if (retention_.may_release() && !rewrites()) {
       retention_.on_release_begun();
       out.push_back(call_retained{options_.retention});
     }

@@ -91,8 +91,7 @@ log_scan_state::on_planned(std::uint64_t ticket,
     for (const auto& piece : plan.pieces)
       // Tables of one block are often scanned together: read it once.
       if (piece.block == nullptr
-          && std::find(scan.missing.begin(), scan.missing.end(), piece.location)
-               == scan.missing.end())
+          && scan.places.emplace(piece.location, scan.missing.size()).second)
         scan.missing.push_back(piece.location);
   if (scan.missing.empty())
     return {finish(ticket, floors)};
@@ -110,10 +109,7 @@ log_scan_state::on_blocks_read(const blocks_read& message,
     for (auto& piece : plan.pieces) {
       if (piece.block != nullptr)
         continue;
-      auto place = std::find(scan.missing.begin(), scan.missing.end(),
-                             piece.location)
-                   - scan.missing.begin();
-      auto i = static_cast<std::size_t>(place);
+      auto i = scan.places.at(piece.location);
       if (i < message.blocks.size())
         piece.block = message.blocks[i];
       if (i < message.failures.size())

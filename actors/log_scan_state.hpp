@@ -88,6 +88,7 @@ private:
     std::vector<std::size_t> planned; // places in answer.results, per wish
     std::vector<planned_scan> plans;  // of each of those
     std::vector<block_location> missing;
+    std::map<block_location, std::size_t> places; // in `missing`
   };
 
   void refuse(scan_result& result, const retention_state& floors,

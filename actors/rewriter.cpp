@@ -8,11 +8,30 @@ namespace sluice {
 
 namespace {
 
-log_rewritten run(log_rewriter& log, const rewrite_order& order) {
-  auto done = log.run(order);
-  if (!done)
-    return {{}, std::move(done.error())};
-  return {std::move(*done), {}};
+using pointer = rewriter_actor::stateful_pointer<rewriter_data>;
+
+// Whether it fails because of the segment that it is at, whenever it is tried.
+bool fails_again(const error& x) {
+  return x.code == errc::log_corrupt || x.code == errc::malformed;
+}
+
+void step(pointer self) {
+  auto& data = self->state;
+  auto done = data.work->step();
+  if (done && !*done) {
+    self->send(self, tick{});
+    return;
+  }
+  auto answer = log_rewritten{};
+  if (done) {
+    answer.result = data.work->result();
+  } else {
+    answer.failure = done.error();
+    if (fails_again(answer.failure))
+      answer.at_fault = data.work->segment();
+  }
+  data.work.reset();
+  self->send(data.store, std::move(answer));
 }
 
 } // namespace
@@ -22,10 +41,17 @@ rewriter(rewriter_actor::stateful_pointer<rewriter_data> self,
          std::shared_ptr<log_rewriter> log) {
   self->state.log = std::move(log);
   return {
-    [=](const rewrite_order& order) {
-      auto to = caf::actor_cast<event_store_actor>(self->current_sender());
-      if (to != nullptr)
-        self->send(to, run(*self->state.log, order));
+    [=](rewrite_order& order) {
+      auto& data = self->state;
+      data.store = caf::actor_cast<event_store_actor>(self->current_sender());
+      if (data.store == nullptr)
+        return;
+      data.work = data.log->begin(std::move(order));
+      step(self);
+    },
+    [=](const tick&) {
+      if (self->state.work != nullptr)
+        step(self);
     },
   };
 }

@@ -12,10 +12,12 @@ namespace sluice {
 struct rewriter_data {
   static inline const char* name = "rewriter";
   std::shared_ptr<log_rewriter> log;
+  std::unique_ptr<log_rewrite> work; // null: nothing to do
+  event_store_actor store;           // for which
 };
 
-/// REWRITER of one event store. To be spawned detached: a rewrite takes as
-/// long as it takes to read some segments and to write one.
+/// REWRITER of one event store. To be spawned detached: each step reads and
+/// writes. Between two of them it can be told to end.
 rewriter_actor::behavior_type
 rewriter(rewriter_actor::stateful_pointer<rewriter_data> self,
          std::shared_ptr<log_rewriter> log);

@@ -21,8 +21,8 @@ struct block_location {
   std::uint64_t size = 0;
   table_id table = {}; ///< Of a rewritten segment: whose rows alone.
 
-  friend bool operator==(const block_location&,
-                         const block_location&) = default;
+  friend auto operator<=>(const block_location&,
+                          const block_location&) = default;
   auto fields() { return std::tie(segment, offset, size, table); }
 };
 
@@ -75,18 +75,20 @@ struct log_synced {
 /// before the log lets go of them.
 struct note_lost {
   std::vector<table_floor> lost; ///< Rows <= floor may be gone.
+  bool rewrite = false;          ///< With a rewrite, not with a release.
 
   friend bool operator==(const note_lost&, const note_lost&) = default;
-  auto fields() { return std::tie(lost); }
+  auto fields() { return std::tie(lost, rewrite); }
 };
 
 /// DISK -> EVENT_STORE.
 struct lost_noted {
   std::vector<table_floor> lost;
   error failure;
+  bool rewrite = false; ///< As in `note_lost`.
 
   friend bool operator==(const lost_noted&, const lost_noted&) = default;
-  auto fields() { return std::tie(lost, failure); }
+  auto fields() { return std::tie(lost, failure, rewrite); }
 };
 
 /// EVENT_STORE -> DISK: delete the files; the log has let go of them.
@@ -119,10 +121,11 @@ struct rewrite_order {
   std::vector<table_floor> floors; ///< Rows <= their table's stay behind.
   block_index durable;
   std::uint64_t begun_s = 0; ///< Of the first one, in Unix time.
+  std::uint64_t bytes = 0;   ///< Of the files.
 
   friend bool operator==(const rewrite_order&, const rewrite_order&) = default;
   auto fields() {
-    return std::tie(into, segments, blocks, floors, durable, begun_s);
+    return std::tie(into, segments, blocks, floors, durable, begun_s, bytes);
   }
 };
 
@@ -144,19 +147,23 @@ struct rewrite_result {
   std::vector<std::uint64_t> segments; ///< As they were ordered.
   std::vector<rewritten_window> windows;
   std::uint64_t bytes = 0; ///< Of the file.
+  /// Of rows at or below their floor that stay for the end mark they carry.
+  std::uint64_t dead_bytes = 0;
 
   friend bool operator==(const rewrite_result&,
                          const rewrite_result&) = default;
-  auto fields() { return std::tie(into, segments, windows, bytes); }
+  auto fields() { return std::tie(into, segments, windows, bytes, dead_bytes); }
 };
 
 /// REWRITER -> EVENT_STORE: the file is there, and durable, unless it failed.
 struct log_rewritten {
   rewrite_result result;
   error failure;
+  /// It failed because of this segment, and would again; 0: of none.
+  std::uint64_t at_fault = 0;
 
   friend bool operator==(const log_rewritten&, const log_rewritten&) = default;
-  auto fields() { return std::tie(result, failure); }
+  auto fields() { return std::tie(result, failure, at_fault); }
 };
 
 /// EVENT_STORE -> DISK: make a feed's floor durable.

@@ -93,7 +93,9 @@ using disk_actor = caf::typed_actor<
 /// segments. Detached, beside DISK, which goes on to read and sync meanwhile.
 using rewriter_actor = caf::typed_actor<
   // From EVENT_STORE. Answered by log_rewritten.
-  caf::reacts_to<rewrite_order>>;
+  caf::reacts_to<rewrite_order>,
+  // INTERNAL: the next step.
+  caf::reacts_to<tick>>;
 
 /// SCHEMA_STORE: the tables of one upstream, by ts. Detached: it writes.
 using schema_store_actor = caf::typed_actor<

@@ -292,4 +292,15 @@ status checkpoint_store::set_note(std::string_view source, std::string_view key,
     });
 }
 
+status checkpoint_store::set_notes(std::string_view source,
+                                   const std::vector<key_value>& notes) {
+  auto guard = sqlite_transaction::begin(*impl_->db);
+  if (!guard)
+    return tl::unexpected{std::move(guard.error())};
+  for (const auto& x : notes)
+    if (auto done = set_note(source, x.key, x.value); !done)
+      return done;
+  return guard->commit();
+}
+
 } // namespace sluice

@@ -63,6 +63,13 @@ public:
   note(std::string_view source, std::string_view key);
   [[nodiscard]] status set_note(std::string_view source, std::string_view key,
                                 std::string_view value);
+  struct key_value {
+    std::string key;
+    std::string value;
+  };
+  /// All of them or none, with one sync.
+  [[nodiscard]] status set_notes(std::string_view source,
+                                 const std::vector<key_value>& notes);
 
   // -- floors and positions ---------------------------------------------------
 

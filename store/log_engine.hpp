@@ -63,15 +63,29 @@ public:
   virtual status remove(const std::vector<std::uint64_t>& segments) = 0;
 };
 
+/// A rewrite under way. Unless it gets done, nothing of it stays.
+class log_rewrite {
+public:
+  virtual ~log_rewrite() = default;
+  /// Does a part of it, about a block. @returns Whether it is done.
+  /// @error log_io, disk_full, log_corrupt, out_of_range (released meanwhile),
+  ///        malformed (too large for one window); everything is as it was
+  [[nodiscard]] virtual expected<bool> step() = 0;
+  /// @pre It is done.
+  [[nodiscard]] virtual rewrite_result result() = 0;
+  /// The segment that a step failed at.
+  [[nodiscard]] virtual std::uint64_t segment() const = 0;
+};
+
 /// Writes what is live of old segments into a new one, in any thread. Changes
 /// nothing that counts before `log_engine::rewritten`.
 class log_rewriter {
 public:
   virtual ~log_rewriter() = default;
-  /// @error log_io, disk_full, log_corrupt, out_of_range (released meanwhile);
-  ///        everything is as it was
-  [[nodiscard]] virtual expected<rewrite_result>
-  run(const rewrite_order& order) = 0;
+  [[nodiscard]] virtual std::unique_ptr<log_rewrite>
+  begin(rewrite_order order) = 0;
+  /// The whole of one.
+  [[nodiscard]] expected<rewrite_result> run(const rewrite_order& order);
 };
 
 /// Counters; none ever goes back while the engine is open.
@@ -163,10 +177,14 @@ public:
   [[nodiscard]] virtual std::optional<rewrite_order>
   plan_rewrite(const std::function<timestamp(table_id)>& floor_of,
                block_index up_to) = 0;
-  /// `log_rewriter::run` came to this. Scans read the new segment from now on.
-  /// @returns Segments for `log_disk::remove`.
+  /// A rewrite came to this. Scans read the new segment from now on.
+  /// @returns Segments for `log_disk::remove`: the old ones. If it was in vain,
+  ///          the new one or none, and nothing has changed.
   [[nodiscard]] virtual std::vector<std::uint64_t>
   rewritten(const rewrite_result& x) = 0;
+  /// Rewriting this one fails each time: it is left as it is, while the engine
+  /// is open.
+  virtual void leave(std::uint64_t segment) = 0;
   /// Null if `plan_rewrite` has never anything.
   [[nodiscard]] virtual std::shared_ptr<log_rewriter> rewriter() = 0;
   /// Of the rows above their floors.

@@ -9,6 +9,8 @@ namespace {
 
 // A table with few rows in each block must not load the whole log at once.
 constexpr std::uint64_t cold_bytes_max = 1 << 20;
+// What it costs to read few rows of a window: its header and directory.
+constexpr std::uint64_t window_bytes_min = 16 << 10;
 
 } // namespace
 
@@ -226,7 +228,8 @@ scan_plan log_index::plan_table(table_id table, row_cursor after,
     if (held.window)
       next.location.table = table;
     if (next.block == nullptr)
-      cold += held.window ? entry->bytes : held.at.size;
+      cold += held.window ? std::max(entry->bytes, window_bytes_min)
+                          : held.at.size;
     if (!result.pieces.empty()
         && (entry->bytes > bytes_max - bytes || cold > cold_max)) {
       result.complete_to = held.first.previous();

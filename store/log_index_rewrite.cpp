@@ -58,7 +58,7 @@ log_index::rewritable(const std::function<timestamp(table_id)>& floor_of,
     const auto& x = segments_[i];
     if (!x.blocks.empty() && x.end().previous() <= up_to && !damaged(i)
         && !damaged(i + 1) && (i == 0 || !damaged(i - 1)))
-      result.push_back({x.number, i, x.row_bytes, live[i]});
+      result.push_back({x.number, i, x.row_bytes, live[i], x.blocks.size()});
   }
   return result;
 }
@@ -134,6 +134,8 @@ void log_index::replace(const rewrite_result& x) {
                            window.resolved, window.summary.last,
                            tables_in(window.summary), true});
   }
+  // They stay, however often it is rewritten.
+  next.row_bytes -= x.dead_bytes;
   stats_.blocks += next.blocks.size();
   *first = std::move(next);
   segments_.erase(first + 1, first + count);

@@ -127,6 +127,9 @@ public:
     return {};
   }
 
+  void leave(std::uint64_t) override {
+    // nop
+  }
   std::shared_ptr<log_rewriter> rewriter() override { return nullptr; }
 
   [[nodiscard]] std::uint64_t live_bytes(

@@ -16,21 +16,27 @@ choose_rewrite(const std::vector<rewrite_candidate>& candidates,
       best = i;
   if (best == candidates.end())
     return {};
-  auto live = best->live_bytes;
+  auto sum = *best;
   auto joins = [&](const rewrite_candidate& x, std::size_t place) {
-    return x.place == place && x.worth_it()
-           && live + x.live_bytes <= budget.segment_bytes;
+    auto fits = sum.live_bytes + x.live_bytes <= budget.segment_bytes
+                && sum.bytes + x.bytes
+                     <= rewrite_segments_max * budget.segment_bytes
+                && sum.blocks + x.blocks <= rewrite_blocks_max;
+    if (x.place != place || !x.worth_it() || !fits)
+      return false;
+    sum.live_bytes += x.live_bytes;
+    sum.bytes += x.bytes;
+    sum.blocks += x.blocks;
+    return true;
   };
   auto first = best;
-  for (; first != candidates.begin()
-         && joins(*std::prev(first), first->place - 1);
-       --first)
-    live += std::prev(first)->live_bytes;
+  while (first != candidates.begin()
+         && joins(*std::prev(first), first->place - 1))
+    --first;
   auto last = best;
-  for (; std::next(last) != candidates.end()
-         && joins(*std::next(last), last->place + 1);
-       ++last)
-    live += std::next(last)->live_bytes;
+  while (std::next(last) != candidates.end()
+         && joins(*std::next(last), last->place + 1))
+    ++last;
   auto result = std::vector<std::uint64_t>{};
   for (auto i = first; i <= last; ++i)
     result.push_back(i->segment);

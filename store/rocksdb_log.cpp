@@ -54,6 +54,9 @@ public:
   std::vector<std::uint64_t> rewritten(const rewrite_result&) override {
     return {};
   }
+  void leave(std::uint64_t) override {
+    // nop
+  }
   std::shared_ptr<log_rewriter> rewriter() override { return nullptr; }
   std::uint64_t live_bytes(
     const std::function<timestamp(table_id)>& floor_of) const override {

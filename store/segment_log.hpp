@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "store/file_ops.hpp"
@@ -86,6 +87,7 @@ public:
   plan_rewrite(const std::function<timestamp(table_id)>& floor_of,
                block_index up_to) override;
   std::vector<std::uint64_t> rewritten(const rewrite_result& x) override;
+  void leave(std::uint64_t segment) override { left_.insert(segment); }
   std::shared_ptr<log_rewriter> rewriter() override;
   [[nodiscard]] std::uint64_t live_bytes(
     const std::function<timestamp(table_id)>& floor_of) const override {
@@ -126,6 +128,7 @@ private:
   block_index noted_durable_;  // the last that was written
   std::map<std::uint64_t, std::uint64_t> sizes_; // of live files
   std::vector<std::uint64_t> doomed_; // without rows; go with a release
+  std::set<std::uint64_t> left_;      // are not rewritten
   recovery_report report_;
   std::uint64_t rows_appended_ = 0;
   std::uint64_t rows_repeated_ = 0;

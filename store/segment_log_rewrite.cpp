@@ -11,12 +11,21 @@ namespace sluice {
 std::optional<rewrite_order>
 segment_log::plan_rewrite(const std::function<timestamp(table_id)>& floor_of,
                           block_index up_to) {
-  auto budget = rewrite_budget{stats().disk_bytes, index_.live_bytes(floor_of),
-                               options_.segment_bytes};
+  auto budget = rewrite_budget{stats().disk_bytes, 0, options_.segment_bytes};
+  if (!budget.broken())
+    return {}; // What is live need not be counted.
+  budget.live_bytes = index_.live_bytes(floor_of);
   if (!budget.broken())
     return {};
   up_to = std::min({up_to, releasable_to(), synced_to_});
-  auto chosen = choose_rewrite(index_.rewritable(floor_of, up_to), budget);
+  auto candidates = index_.rewritable(floor_of, up_to);
+  std::erase_if(candidates, [&](const rewrite_candidate& x) {
+    return left_.count(x.segment) > 0;
+  });
+  for (auto& x : candidates)
+    if (generation_of(x.segment) == 0)
+      x.bytes = sizes_.at(x.segment);
+  auto chosen = choose_rewrite(candidates, budget);
   if (chosen.empty())
     return {};
   auto sorted = chosen;
@@ -28,6 +37,8 @@ segment_log::plan_rewrite(const std::function<timestamp(table_id)>& floor_of,
   result.blocks = index_.blocks_of(chosen);
   result.begun_s = static_cast<std::uint64_t>(
     index_.begun(chosen.front()).count());
+  for (auto segment : chosen)
+    result.bytes += sizes_.at(segment);
   result.segments = std::move(chosen);
   // No more than itself: what follows may be open, and be abandoned.
   result.durable = result.blocks.back().last;
@@ -55,10 +66,12 @@ std::vector<std::uint64_t> segment_log::rewritten(const rewrite_result& x) {
   std::erase_if(listed, [&](const segment_range& y) {
     return y.number == writer_->number();
   });
-  // The old files go only after this is durable: see segment_files::remove. If
-  // it fails the mark may be there all the same, so the new file must be, too,
-  // until another manifest is durable.
+  // The old files go only after this is durable: see segment_files::remove.
   if (!writer_->mark(encode(next), last(), synced_to_)) {
+    if (!writer_->broken())
+      return {x.into};
+    // The mark may be there all the same, so the new file must be, too, until
+    // another manifest is durable.
     doomed_.push_back(x.into);
     return {};
   }

@@ -15,56 +15,80 @@ namespace sluice {
 
 namespace {
 
-// One run: the file that comes into being, and the window that fills.
-class rewrite {
+constexpr std::uint64_t step_bytes = 1 << 20;
+// What is beside them in a window takes less than they do; offsets have 32 bit.
+constexpr std::uint64_t rows_bytes_max = 1U << 31U;
+
+// The file that comes into being, and the window that fills.
+class segment_rewrite : public log_rewrite {
 public:
-  rewrite(segment_files& files, const rewrite_order& order,
-          const rewriter_options& options)
-    : files_{files}, order_{order}, options_{options},
-      first_{order.blocks.front().first} {
-    result_.into = order.into;
-    result_.segments = order.segments;
-    for (const auto& x : order.floors)
+  segment_rewrite(std::shared_ptr<segment_files> files, rewrite_order order,
+                  const rewriter_options& options)
+    : files_{std::move(files)}, order_{std::move(order)}, options_{options},
+      first_{order_.blocks.front().first} {
+    result_.into = order_.into;
+    result_.segments = order_.segments;
+    for (const auto& x : order_.floors)
       floors_.emplace(x.table, x.floor);
   }
 
-  expected<rewrite_result> run() {
-    auto done = write();
-    if (!done) {
+  ~segment_rewrite() override {
+    if (!done_)
       discard();
-      return tl::unexpected{std::move(done.error())};
-    }
-    return std::move(result_);
   }
 
+  expected<bool> step() override {
+    if (auto ok = advance(); !ok)
+      return tl::unexpected{std::move(ok.error())};
+    return done_;
+  }
+
+  rewrite_result result() override { return std::move(result_); }
+
+  [[nodiscard]] std::uint64_t segment() const override { return segment_; }
+
 private:
-  status write() {
-    if (auto done = begin(); !done)
-      return done;
-    for (const auto& x : order_.blocks) {
-      auto block = files_.read(x.at);
+  status advance() {
+    if (file_ == nullptr)
+      return begin();
+    if (next_ == order_.blocks.size())
+      return end();
+    // Small blocks many at once, so that it does not take a step for each.
+    for (auto bytes = std::uint64_t{0};
+         bytes < step_bytes && next_ < order_.blocks.size(); ++next_) {
+      const auto& x = order_.blocks[next_];
+      segment_ = x.at.segment;
+      auto block = files_->read(x.at);
       if (!block)
         return tl::unexpected{std::move(block.error())};
       if (auto done = take(x, **block); !done)
         return done;
+      bytes += x.at.size;
     }
+    return {};
+  }
+
+  status end() {
     if (auto done = flush(order_.blocks.back().last); !done)
       return done;
     result_.bytes = offset_;
-    return show();
+    if (auto done = show(); !done)
+      return done;
+    done_ = true;
+    return {};
   }
 
-  [[nodiscard]] std::string path() const { return files_.path(order_.into); }
+  [[nodiscard]] std::string path() const { return files_->path(order_.into); }
 
   status begin() {
-    auto file = open_file::open(files_.ops(), path() + ".new",
+    auto file = open_file::open(files_->ops(), path() + ".new",
                                 O_RDWR | O_CREAT | O_TRUNC);
     if (!file)
       return tl::unexpected{std::move(file.error())};
     file_ = std::move(*file);
-    auto header = encode(file_header{segment_format, files_.uuid(), order_.into,
-                                     first_, order_.blocks.back().last,
-                                     std::chrono::seconds{order_.begun_s}});
+    auto header = encode(file_header{
+      segment_format, files_->uuid(), order_.into, first_,
+      order_.blocks.back().last, std::chrono::seconds{order_.begun_s}});
     sum_ = sum_of_file_header(header);
     offset_ = file_header_size;
     return file_->write({header}, 0);
@@ -73,16 +97,18 @@ private:
   status show() {
     if (auto done = file_->sync_all(); !done)
       return done;
-    if (files_.ops()->rename(file_->path().c_str(), path().c_str()) != 0)
+    if (files_->ops()->rename(file_->path().c_str(), path().c_str()) != 0)
       return system_failure("rename", file_->path());
-    return sync_directory(files_.ops(), files_.directory());
+    return sync_directory(files_->ops(), files_->directory());
   }
 
   // No manifest names it. What cannot be deleted now, a start deletes.
   void discard() {
+    if (file_ == nullptr)
+      return;
     file_.reset();
     for (const auto& name : {path() + ".new", path()})
-      files_.ops()->unlink(name.c_str());
+      files_->ops()->unlink(name.c_str());
   }
 
   [[nodiscard]] bool live(const row_view& row) const {
@@ -109,8 +135,11 @@ private:
       // An end mark needs a row. If those of its transaction are elsewhere, it
       // keeps its own.
       auto alone = rows_.rows() == ended_ && open_before_;
-      if (live(block.row(i)) || (ends && alone))
+      auto needed = live(block.row(i));
+      if (needed || (ends && alone))
         rows_.add(block.row(i));
+      if (!needed && ends && alone)
+        result_.dead_bytes += block.row(i).size_bytes();
       if (!ends)
         continue;
       ++end;
@@ -127,6 +156,8 @@ private:
     ended_ = 0;
     if (rows_.empty())
       return fail(errc::log_io, path() + ": nothing is live");
+    if (rows_.size_bytes() > rows_bytes_max)
+      return fail(errc::malformed, path() + ": a window of 2 GiB");
     auto rows = rows_.finish();
     auto header = batch_header{};
     header.first = first_;
@@ -134,7 +165,7 @@ private:
     header.resolved = resolved_;
     header.durable_before = order_.durable;
     header.previous_sum = sum_;
-    auto place = batch_place{files_.uuid(), order_.into, offset_};
+    auto place = batch_place{files_->uuid(), order_.into, offset_};
     auto payload = encode_window(*rows, place, header, options_.compression);
     auto front = encode(header, place, {payload});
     auto padding = std::string(
@@ -150,11 +181,14 @@ private:
     return {};
   }
 
-  segment_files& files_;
-  const rewrite_order& order_;
+  std::shared_ptr<segment_files> files_;
+  rewrite_order order_;
   rewriter_options options_;
   std::unordered_map<table_id, timestamp> floors_;
   rewrite_result result_;
+  std::size_t next_ = 0; // of the blocks
+  std::uint64_t segment_ = 0;
+  bool done_ = false;
   std::shared_ptr<open_file> file_;
   std::uint64_t offset_ = 0;
   std::uint64_t sum_ = 0; // of the batch before
@@ -173,8 +207,8 @@ segment_rewriter::segment_rewriter(std::shared_ptr<segment_files> files,
   // nop
 }
 
-expected<rewrite_result> segment_rewriter::run(const rewrite_order& order) {
-  return rewrite{*files_, order, options_}.run();
+std::unique_ptr<log_rewrite> segment_rewriter::begin(rewrite_order order) {
+  return std::make_unique<segment_rewrite>(files_, std::move(order), options_);
 }
 
 } // namespace sluice

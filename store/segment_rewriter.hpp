@@ -21,7 +21,7 @@ public:
   segment_rewriter(std::shared_ptr<segment_files> files,
                    const rewriter_options& options);
 
-  expected<rewrite_result> run(const rewrite_order& order) override;
+  std::unique_ptr<log_rewrite> begin(rewrite_order order) override;
 
 private:
   std::shared_ptr<segment_files> files_;

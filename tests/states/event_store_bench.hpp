@@ -37,6 +37,7 @@ public:
   retained_rows retained{timestamp::max(), {}}; ///< What the budget comes to.
   std::optional<retention_budget> budget;       ///< As the engine was told.
   std::optional<rewrite_order> to_rewrite;      ///< What the next look finds.
+  bool rewritten_in_vain = false;
 
   // -- what came out ----------------------------------------------------------
 
@@ -45,6 +46,7 @@ public:
   std::vector<event_store_state::effect> sent;
   std::vector<timestamp> released_up_to;     ///< Floor of table 7 at a release.
   std::vector<block_index> rewritable_up_to; ///< At a look for a rewrite.
+  std::vector<std::uint64_t> left;           ///< Segments not to rewrite.
 
   /// All messages of this type, which are forgotten then.
   template <class Message>
@@ -167,7 +169,7 @@ private:
   void perform(note_lost& x) {
     sent.emplace_back(x);
     if (notes_by_itself)
-      run(uut.on_lost_noted({x.lost, note_failure}, now));
+      run(uut.on_lost_noted({x.lost, note_failure, x.rewrite}, now));
   }
   void perform(call_release&) {
     auto floor = uut.release_floor({7});
@@ -183,7 +185,12 @@ private:
     run(uut.on_rewrite_planned(std::exchange(to_rewrite, {})));
   }
   void perform(rewrite_order& x) { sent.emplace_back(x); }
-  void perform(call_rewritten& x) { run(uut.on_rewritten(x.result.segments)); }
+  void perform(call_rewritten& x) {
+    auto gone = rewritten_in_vain ? std::vector<std::uint64_t>{x.result.into}
+                                  : x.result.segments;
+    run(uut.on_rewritten(x.result, std::move(gone), now));
+  }
+  void perform(call_leave& x) { left.push_back(x.segment); }
   void perform(plan_scans& x) {
     auto plans = std::vector<planned_scan>{};
     for (const auto& wish : x.wishes) {

@@ -61,13 +61,19 @@ TEST_CASE("rows do not go with a rewrite before that is noted") {
   auto noted = bench.take<note_lost>();
   REQUIRE(noted.size() == 1);
   SUBCASE("once it is, they go") {
-    bench.run(bench.uut.on_lost_noted({noted[0].lost, {}}, bench.now));
+    bench.run(bench.uut.on_lost_noted({noted[0].lost, {}, true}, bench.now));
     CHECK(bench.take<rewrite_order>() == std::vector{order});
   }
   SUBCASE("a note that fails ends it") {
     auto why = error{errc::log_io, "no"};
-    bench.run(bench.uut.on_lost_noted({noted[0].lost, why}, bench.now));
+    bench.run(bench.uut.on_lost_noted({noted[0].lost, why, true}, bench.now));
     CHECK(bench.take<rewrite_order>().empty());
+  }
+  SUBCASE("a note for a release does not begin it") {
+    auto before = bench.released_up_to.size();
+    bench.run(bench.uut.on_lost_noted({{{{8}, {40}}}, {}}, bench.now));
+    CHECK(bench.take<rewrite_order>().empty());
+    CHECK(bench.released_up_to.size() == before + 1);
   }
 }
 
@@ -87,6 +93,52 @@ TEST_CASE("a rewrite that failed is reported and tried again later") {
   REQUIRE(bench.take<rewrite_order>().size() == 1);
   bench.run(bench.uut.on_log_rewritten({{9, {1, 2}, {}, 0}, {}}, bench.now));
   CHECK_FALSE(bench.uut.status().rewrite_failure);
+}
+
+TEST_CASE("a segment that can't be rewritten does not stop the others") {
+  auto bench = filled{};
+  bench.raise_floor(20);
+  auto orders = bench.take<rewrite_order>();
+  REQUIRE(orders.size() == 1);
+  bench.to_rewrite = rewrite_order{10, {3}, {}, {{{7}, {20}}}, {3}};
+  auto why = error{errc::log_corrupt, "checksum"};
+  bench.run(bench.uut.on_log_rewritten({{}, why, 2}, bench.now));
+  CHECK(bench.left == std::vector<std::uint64_t>{2});
+  CHECK(bench.take<rewrite_order>().size() == 1); // at once
+  CHECK(bench.uut.status().rewrite_failure == why);
+}
+
+TEST_CASE("a rewrite that gives nothing back is not repeated at full speed") {
+  auto bench = filled{};
+  bench.to_rewrite->bytes = 1000;
+  bench.raise_floor(20);
+  auto orders = bench.take<rewrite_order>();
+  REQUIRE(orders.size() == 1);
+  auto bytes = std::uint64_t{100};
+  SUBCASE("because as much was written") {
+    bytes = 900;
+  }
+  SUBCASE("because it could not be noted which files count") {
+    bench.rewritten_in_vain = true;
+  }
+  bench.to_rewrite = orders[0];
+  auto done = log_rewritten{{9, {1, 2}, {}, bytes}, {}};
+  bench.run(bench.uut.on_log_rewritten(done, bench.now));
+  CHECK(bench.take<rewrite_order>().empty());
+  bench.advance(10'000);
+  CHECK(bench.take<rewrite_order>().size() == 1);
+}
+
+TEST_CASE("what is being rewritten is not let go meanwhile") {
+  auto bench = filled{};
+  bench.raise_floor(20);
+  REQUIRE(bench.take<rewrite_order>().size() == 1);
+  bench.released_up_to.clear();
+  bench.raise_floor(40);
+  CHECK(bench.released_up_to.empty());
+  bench.run(bench.uut.on_log_rewritten({{9, {1, 2}, {}, 0}, {}}, bench.now));
+  bench.advance(1000);
+  CHECK(bench.released_up_to == std::vector<timestamp>{{40}});
 }
 
 TEST_CASE("what a shard has not heard of is not rewritten") {

@@ -94,7 +94,8 @@ TEST_CASE("a flipped byte of what is compressed is damage") {
         REQUIRE(block.error().code == errc::log_corrupt);
       else
         for (std::size_t i = 0; i < (*block)->rows(); ++i)
-          REQUIRE((*block)->row(i).after()[1].bytes == std::string(400, 's'));
+          if (auto row = (*block)->row(i); row.table().value == 1)
+            REQUIRE(row.after()[1].bytes == std::string(400, 's'));
     }
   }
   CHECK(flips > 100);

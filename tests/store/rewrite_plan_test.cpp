@@ -1,8 +1,8 @@
 // What is rewritten, and when.
 
-#include <doctest/doctest.h>
-
 #include "store/rewrite_plan.hpp"
+
+#include <doctest/doctest.h>
 
 using namespace sluice;
 
@@ -17,7 +17,7 @@ numbers choose(const std::vector<std::uint64_t>& live,
                std::uint64_t disk_bytes = 10'000) {
   auto candidates = std::vector<rewrite_candidate>{};
   for (std::size_t i = 0; i < live.size(); ++i)
-    candidates.push_back({i + 1, i, full, live[i]});
+    candidates.push_back({i + 1, i, full, live[i], 1});
   return choose_rewrite(candidates, {disk_bytes, 0, full});
 }
 
@@ -49,7 +49,17 @@ TEST_CASE("what has nothing live is let go, not rewritten") {
 }
 
 TEST_CASE("segments that are not beside each other are not joined") {
-  auto candidates = std::vector<rewrite_candidate>{{1, 0, full, 10},
-                                                   {3, 2, full, 10}};
+  auto candidates = std::vector<rewrite_candidate>{{1, 0, full, 10, 1},
+                                                   {3, 2, full, 10, 1}};
   CHECK(choose_rewrite(candidates, {10'000, 0, full}) == numbers{1});
+}
+
+TEST_CASE("one rewrite reads no more than some segments, or blocks") {
+  CHECK(choose(std::vector<std::uint64_t>(30, 1)).size()
+        == rewrite_segments_max);
+  auto small = rewrite_candidate{1, 0, full, 1, rewrite_blocks_max / 2};
+  auto next = rewrite_candidate{2, 1, full, 1, rewrite_blocks_max / 2};
+  auto third = rewrite_candidate{3, 2, full, 1, 1};
+  CHECK(choose_rewrite({small, next, third}, {10'000, 0, full})
+        == numbers{1, 2});
 }

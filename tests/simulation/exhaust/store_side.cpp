@@ -42,6 +42,9 @@ struct store_side::perform {
   void operator()(call_rewritten&) const {
     // Nothing is rewritten here.
   }
+  void operator()(call_leave&) const {
+    // Nothing is rewritten here.
+  }
   void operator()(plan_scans& x) const {
     auto plans = std::vector<planned_scan>{};
     for (const auto& wish : x.wishes) {

@@ -24,7 +24,9 @@ bool partition::open() {
     engine = make_memory_log();
     return true;
   }
-  auto opened = segment_log::open({"/log", segment_bytes, tail_bytes, media});
+  auto options = segment_log_options{"/log", segment_bytes, tail_bytes, media};
+  options.window_bytes = segment_bytes / 4;
+  auto opened = segment_log::open(std::move(options));
   if (opened)
     engine = std::move(*opened);
   else

@@ -12,6 +12,7 @@
 #include "actors/disk.hpp"
 #include "actors/dispatcher_shard.hpp"
 #include "actors/event_store.hpp"
+#include "actors/rewriter.hpp"
 #include "actors/schema_store.hpp"
 #include "actors/sinks/connector_sink.hpp"
 #include "actors/source.hpp"
@@ -219,6 +220,8 @@ void world::start_store(partition& p) {
       p.engine = make_memory_log(); // goes on until it is reported
   }
   p.actors.disk = system_.spawn(disk, disk_options{p.id, ""}, p.engine->disk());
+  if (auto log = p.engine->rewriter(); log != nullptr)
+    p.actors.rewriter = system_.spawn(rewriter, std::move(log));
   auto options = event_store_options{};
   options.partition = p.id;
   options.store = {++stores_};
@@ -227,8 +230,9 @@ void world::start_store(partition& p) {
   options.place = p.id.value - 1;
   options.window_bytes = how_.window;
   options.release_interval = 200ms;
+  options.rewrite_retry = 1s;
   p.actors.store = system_.spawn(event_store, options, p.engine, p.actors.disk,
-                                 rewriter_actor{});
+                                 p.actors.rewriter);
   p.keeping = core_of<event_store_data>(p.actors.store);
   p.store_id = p.actors.store->id();
   p.disk_id = p.actors.disk->id();
@@ -320,6 +324,7 @@ void world::end_serving(bool power_lost) {
   for (auto& p : partitions_) {
     add(doomed, p.actors.store);
     add(doomed, p.actors.disk);
+    add(doomed, p.actors.rewriter);
   }
   add(doomed, actors_.schemas);
   kill(std::move(doomed));

@@ -39,6 +39,9 @@ void world::before_step(const arrival& x, caf::actor_id who) {
         for (const auto& lost : note->lost)
           p.lost[lost.table] = std::max(p.lost[lost.table], lost.floor);
     } else if (who == p.store_id) {
+      if (const auto* done = x.as<log_rewritten>())
+        checks_.probe(done->failure ? "rewrite of segments that failed"
+                                    : "segments rewritten");
       if (const auto* report = x.as<floor_report>())
         p.reported = *report;
       if (const auto* scan = x.as<scan_request>()) {
