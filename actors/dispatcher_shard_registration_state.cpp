@@ -22,10 +22,8 @@ bool dispatcher_shard_state::enter(channel_id channel) {
   behind_now_.clear();
   joined_now_.clear();
   with_ddl_.clear();
-  wanted_.clear();
-  starved_.clear();
+  forget_scans();
   retry_scans_.clear();
-  scan_outstanding_ = false;
   forgotten_.clear();
   heard_ = true;
   down_ = downlink_state{channel};

@@ -253,9 +253,7 @@ void dispatcher_shard_state::leave_fast_path(slot stream) {
 void dispatcher_shard_state::drop_store() {
   window_.clear();
   window_size_ = 0;
-  scan_outstanding_ = false;
-  wanted_.clear();
-  starved_.clear();
+  forget_scans();
   for (std::uint32_t i = 0; i < dispatchers_.size(); ++i) {
     auto& dispatcher = dispatchers_[i];
     dispatcher.scan = dispatcher_state::scan_phase::none;

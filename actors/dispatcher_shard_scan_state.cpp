@@ -16,39 +16,64 @@ using scan_phase = dispatcher_state::scan_phase;
 
 } // namespace
 
-void dispatcher_shard_state::want_scan(slot stream) {
+void dispatcher_shard_state::want_scan(slot stream, scan_lane lane) {
   if (at(stream).scan != scan_phase::none)
     return;
   at(stream).scan = scan_phase::queued;
-  wanted_.push_back(stream);
+  lane_of(lane).wanted.push_back(stream);
+}
+
+void dispatcher_shard_state::forget_scans() {
+  lanes_ = {};
+  starved_.clear();
 }
 
 void dispatcher_shard_state::pump_scans() {
-  if (scan_outstanding_ || !store_ || !down_.open() || wanted_.empty())
+  pump(scan_lane::memory);
+  pump(scan_lane::disk);
+}
+
+// What the other lane has asked for comes, too. The disk's takes at most half,
+// or those who only read from memory would wait for it.
+std::int64_t dispatcher_shard_state::credit_for(scan_lane which, feed_id feed) {
+  auto result = down_.credit.allowed(feed);
+  for (const auto& lane : lanes_)
+    if (auto asked = lane.asked.find(feed); asked != lane.asked.end())
+      result -= asked->second;
+  return which == scan_lane::disk ? (result + 1) / 2 : result;
+}
+
+void dispatcher_shard_state::pump(scan_lane which) {
+  auto& lane = lane_of(which);
+  auto& wanted = lane.wanted;
+  if (lane.outstanding || !store_ || !down_.open() || wanted.empty())
     return;
-  auto request = scan_request{scan_.next(), store_, last_, {}};
+  auto request = scan_request{scan_.next(), store_, last_, {}, which};
   auto left = std::map<feed_id, std::int64_t>{};
+  lane.asked.clear();
   auto each = std::min(
     options_.scan_bytes_per_dispatcher,
-    std::max(options_.scan_bytes_per_request / wanted_.size(), scan_bytes_min));
-  for (auto n = wanted_.size();
+    std::max(options_.scan_bytes_per_request / wanted.size(), scan_bytes_min));
+  for (auto n = wanted.size();
        n > 0 && request.entries.size() < scan_entries_max; --n) {
-    auto stream = wanted_.front();
-    wanted_.pop_front();
+    auto stream = wanted.front();
+    wanted.pop_front();
     auto& dispatcher = at(stream);
     if (!dispatcher.streaming() || dispatcher.joined) {
       dispatcher.scan = scan_phase::none;
       continue;
     }
     auto feed = dispatcher.who().feed;
-    auto& credit =
-      left.try_emplace(feed, down_.credit.allowed(feed)).first->second;
-    if (credit <= 0) { // waits for credit, keeps its place among the waiting
-      wanted_.push_back(stream);
+    auto [credit, first] = left.try_emplace(feed, 0);
+    if (first)
+      credit->second = credit_for(which, feed);
+    if (credit->second <= 0) { // waits, keeps its place among the waiting
+      wanted.push_back(stream);
       continue;
     }
-    auto bytes = std::min(each, static_cast<std::uint64_t>(credit));
-    credit -= static_cast<std::int64_t>(bytes);
+    auto bytes = std::min(each, static_cast<std::uint64_t>(credit->second));
+    credit->second -= static_cast<std::int64_t>(bytes);
+    lane.asked[feed] += static_cast<std::int64_t>(bytes);
     dispatcher.scan = scan_phase::asked;
     request.entries.push_back({dispatcher.who().id, dispatcher.stream_epoch(),
                                stream, dispatcher.who().table,
@@ -58,9 +83,9 @@ void dispatcher_shard_state::pump_scans() {
   if (request.entries.empty())
     return;
   scan_ = request.scan;
-  scan_outstanding_ = true;
-  scan_to_ = last_;
-  scan_resolved_ = resolved();
+  lane.outstanding = request.scan;
+  lane.to = last_;
+  lane.resolved = resolved();
   out_.emplace_back(std::move(request));
 }
 
@@ -74,11 +99,13 @@ void dispatcher_shard_state::wait_for(slot stream, sent what) {
 }
 
 void dispatcher_shard_state::wake_starved() {
-  wanted_.insert(wanted_.end(), starved_.begin(), starved_.end());
+  auto& wanted = lane_of(scan_lane::memory).wanted;
+  wanted.insert(wanted.end(), starved_.begin(), starved_.end());
   starved_.clear();
 }
 
-void dispatcher_shard_state::take_scan_result(const scan_result& x) {
+void dispatcher_shard_state::take_scan_result(scan_lane lane,
+                                              const scan_result& x) {
   auto stream = x.asked.stream;
   auto* dispatcher = current(x.asked.registration, stream);
   if (dispatcher == nullptr
@@ -92,7 +119,7 @@ void dispatcher_shard_state::take_scan_result(const scan_result& x) {
   }
   if (x.failure == errc::log_corrupt) {
     if (pass_damage(stream, x))
-      want_scan(stream);
+      want_scan(stream, lane);
     else
       refuse(stream, {x.failure, x.detail}, x.asked.after.commit_ts, {});
     return;
@@ -110,10 +137,12 @@ void dispatcher_shard_state::take_scan_result(const scan_result& x) {
       return;
     }
   }
-  if (x.complete_to < scan_to_)
-    want_scan(stream); // cut by the byte limit
+  if (x.on_disk)
+    want_scan(stream, scan_lane::disk);
+  else if (x.complete_to < lane_of(lane).to)
+    want_scan(stream, lane); // cut by the byte limit
   else
-    complete_scan(stream, x.complete_to);
+    complete_scan(stream, x.complete_to, lane_of(lane).resolved);
 }
 
 // Damaged is a block of which the log knows that none of its rows is wanted:
@@ -137,12 +166,12 @@ bool dispatcher_shard_state::pass_damage(slot stream, const scan_result& x) {
   return true;
 }
 
-void dispatcher_shard_state::complete_scan(slot stream,
-                                           block_index complete_to) {
+void dispatcher_shard_state::complete_scan(slot stream, block_index complete_to,
+                                           timestamp resolved_there) {
   auto& dispatcher = at(stream);
-  // Every row <= scan_resolved_ is sent, so DDL up to there is due.
-  send_due_ddl(stream, scan_resolved_);
-  auto news = dispatcher.complete(scan_resolved_);
+  // Every row <= resolved_there is sent, so DDL up to there is due.
+  send_due_ddl(stream, resolved_there);
+  auto news = dispatcher.complete(resolved_there);
   // A cut that joining tore has the news; a promise would end it.
   if (!join(stream, complete_to) && news && !dispatcher.torn())
     parcels_[dispatcher.who().feed].items.push_back(

@@ -161,11 +161,15 @@ dispatcher_shard_state::on_progress(const progress& x) {
 
 dispatcher_shard_state::effects
 dispatcher_shard_state::on_scan_answer(const scan_answer& x) {
-  if (x.store != store_ || x.scan != scan_ || !scan_outstanding_)
-    return {}; // of a former store or channel
-  scan_outstanding_ = false;
-  for (const auto& result : x.results)
-    take_scan_result(result);
+  for (auto which : {scan_lane::memory, scan_lane::disk}) {
+    auto& lane = lane_of(which);
+    if (x.store != store_ || x.scan != lane.outstanding)
+      continue; // the other lane's, or of a former store or channel
+    lane.outstanding.reset();
+    lane.asked.clear();
+    for (const auto& result : x.results)
+      take_scan_result(which, result);
+  }
   send_watermark();
   pump_scans();
   return take();

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <variant>
@@ -88,6 +90,14 @@ public:
   [[nodiscard]] block_index last() const { return last_; }
 
 private:
+  // Those who wait for a scan, and what one is outstanding for.
+  struct lane_entry {
+    std::deque<slot> wanted;
+    std::optional<scan_id> outstanding;
+    block_index to;                        // what was asked for ...
+    timestamp resolved;                    // ... and what was resolved there
+    std::map<feed_id, std::int64_t> asked; // bytes
+  };
   // A dispatcher that did not get a RESET yet.
   struct unanswered_ready {
     time due{};
@@ -161,13 +171,20 @@ private:
   void materialise(slot stream);
   void mark_behind(slot stream);
   void leave_fast_path(slot stream);
-  void want_scan(slot stream);
+  void want_scan(slot stream, scan_lane lane = scan_lane::memory);
   void wait_for(slot stream, sent what);
   void wake_starved();
   void pump_scans();
-  void take_scan_result(const scan_result& x);
+  void pump(scan_lane lane);
+  [[nodiscard]] std::int64_t credit_for(scan_lane which, feed_id feed);
+  [[nodiscard]] lane_entry& lane_of(scan_lane x) {
+    return lanes_[static_cast<std::size_t>(x)];
+  }
+  void forget_scans();
+  void take_scan_result(scan_lane lane, const scan_result& x);
   bool pass_damage(slot stream, const scan_result& x);
-  void complete_scan(slot stream, block_index complete_to);
+  void complete_scan(slot stream, block_index complete_to,
+                     timestamp resolved_there);
   bool join(slot stream, block_index complete_to);
   void send_due_ddl(slot stream, timestamp due);
   void send_watermark();
@@ -213,12 +230,9 @@ private:
   std::set<slot> with_ddl_; // joined, and a DDL waits for its resolved
 
   // scans
-  std::deque<slot> wanted_;
-  scan_id scan_; // outstanding; the number of the last one
-  bool scan_outstanding_ = false;
-  block_index scan_to_;      // what was asked for ...
-  timestamp scan_resolved_;  // ... and what was resolved there
-  std::deque<slot> starved_; // wait for credit
+  std::array<lane_entry, 2> lanes_; // by scan_lane
+  scan_id scan_;                    // the number of the last one
+  std::deque<slot> starved_;        // wait for credit
   std::vector<slot> retry_scans_;
   time next_retry_{};
 };

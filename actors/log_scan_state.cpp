@@ -44,6 +44,18 @@ void append_asked(std::vector<scan_rows>& to, const block_ptr& block,
   }
 }
 
+// What is in memory goes at once.
+void cut_at_disk(planned_scan& plan) {
+  auto cold = std::find_if(
+    plan.pieces.begin(), plan.pieces.end(),
+    [](const planned_piece& x) { return x.block == nullptr; });
+  if (cold == plan.pieces.end())
+    return;
+  plan.complete_to = cold->index.previous();
+  plan.on_disk = true;
+  plan.pieces.erase(cold, plan.pieces.end());
+}
+
 } // namespace
 
 log_scan_state::effects log_scan_state::on_request(std::size_t shard,
@@ -53,6 +65,7 @@ log_scan_state::effects log_scan_state::on_request(std::size_t shard,
   auto ticket = ++tickets_;
   auto& scan = open_[ticket];
   scan.shard = shard;
+  scan.lane = request.lane;
   scan.upper = log.resolved;
   scan.answer.scan = request.scan;
   scan.answer.store = log.store;
@@ -87,6 +100,9 @@ log_scan_state::on_planned(std::uint64_t ticket,
     return {};
   auto& scan = found->second;
   scan.plans = std::move(plans);
+  if (scan.lane == scan_lane::memory)
+    for (auto& plan : scan.plans)
+      cut_at_disk(plan);
   for (const auto& plan : scan.plans)
     for (const auto& piece : plan.pieces)
       // Tables of one block are often scanned together: read it once.
@@ -131,6 +147,7 @@ void log_scan_state::fill(open_scan& scan, std::size_t wish,
   auto& result = scan.answer.results[scan.planned[wish]];
   const auto& plan = scan.plans[wish];
   result.complete_to = plan.complete_to;
+  result.on_disk = plan.on_disk;
   result.failure = plan.failure.code;
   result.detail = plan.failure.detail;
   auto within = key_filter{result.asked.range};

@@ -36,7 +36,8 @@ struct planned_piece {
 struct planned_scan {
   std::vector<planned_piece> pieces;
   block_index complete_to;
-  error failure = {}; ///< Blocks are lost, and come next.
+  error failure = {};   ///< Blocks are lost, and come next.
+  bool on_disk = false; ///< Cut before what must be read.
 };
 
 /// To the engine: look these up. Answered by `on_planned`.
@@ -83,6 +84,7 @@ public:
 private:
   struct open_scan {
     std::size_t shard = 0;
+    scan_lane lane = scan_lane::memory;
     scan_answer answer;
     timestamp upper;
     std::vector<std::size_t> planned; // places in answer.results, per wish

@@ -72,15 +72,22 @@ struct scan_entry {
   }
 };
 
-/// DISPATCHER_SHARD -> EVENT_STORE. One is outstanding at a time.
+/// Scans have two lanes, so that who must read from disk delays nobody else.
+enum class scan_lane : std::uint8_t {
+  memory, ///< Ends where a block must be read.
+  disk,
+};
+
+/// DISPATCHER_SHARD -> EVENT_STORE. One is outstanding at a time in each lane.
 struct scan_request {
   scan_id scan;
   incarnation store;
   block_index to; ///< The last index the shard has seen.
   std::vector<scan_entry> entries;
+  scan_lane lane = scan_lane::memory;
 
   friend bool operator==(const scan_request&, const scan_request&) = default;
-  auto fields() { return std::tie(scan, store, to, entries); }
+  auto fields() { return std::tie(scan, store, to, entries, lane); }
 };
 
 /// Rows of one table in one block.
@@ -108,11 +115,12 @@ struct scan_result {
   std::string detail = {};
   std::vector<table_id> damaged_tables = {};
   row_cursor damaged_to = {};
+  bool on_disk = false; ///< What comes next must be read: take the other lane.
 
   friend bool operator==(const scan_result&, const scan_result&) = default;
   auto fields() {
     return std::tie(asked, rows, complete_to, failure, lower, upper, detail,
-                    damaged_tables, damaged_to);
+                    damaged_tables, damaged_to, on_disk);
   }
 };
 

@@ -66,6 +66,8 @@ log_index::rewritable(const std::function<timestamp(table_id)>& floor_of,
 // When its last row came nobody knows, but that the next segment began later.
 retained_rows log_index::retained(const retention_budget& budget,
                                   std::chrono::seconds now) const {
+  if (budget.age.count() == 0)
+    return {timestamp::max(), {}};
   auto result = retained_rows{};
   auto bytes = std::uint64_t{0};
   auto ended = now;

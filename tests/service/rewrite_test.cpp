@@ -109,9 +109,10 @@ TEST_CASE("a table that nobody reads keeps its rows, and no others") {
     x.fill(n);
     REQUIRE(comes_true([&] { return x.delivered == n * 41; }));
   }
-  CHECK(comes_true([&] { return x.within_bound(); }));
+  // Before the first release all counts as live.
+  CHECK(comes_true(
+    [&] { return x.log().bytes_rewritten > 0 && x.within_bound(); }));
   auto before = x.log();
-  CHECK(before.bytes_rewritten > 0);
   CHECK(before.live_bytes > 0);
   CHECK(before.segments < 10);
   CHECK_FALSE(before.rewrite_failure);

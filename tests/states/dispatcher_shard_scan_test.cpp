@@ -475,3 +475,106 @@ TEST_CASE_FIXTURE(shard_fixture, "a digest lists all streams of the channel") {
   keep(uut.on_digest_request({channel}));
   CHECK(take_one<digest>().entries.size() == 1);
 }
+
+// -- two lanes ----------------------------------------------------------------
+
+namespace {
+
+constexpr auto third = registration_id{1, 3};
+
+// Its rows up to the first that must be read from disk.
+scan_answer cut_at_disk(const scan_request& request, const block_ptr& block) {
+  auto answer = scan_answer{request.scan, request.store, {}};
+  for (const auto& entry : request.entries) {
+    auto result = scan_result{entry, {}, {}, errc::none, {}, {}};
+    if (block)
+      result.rows.push_back(
+        {block, 0, static_cast<std::uint32_t>(block->rows())});
+    result.on_disk = true;
+    answer.results.push_back(std::move(result));
+  }
+  return answer;
+}
+
+// Wants to scan, from the beginning.
+void wants_scan(shard_fixture& x, registration_id id) {
+  x.add(id, 20);
+  x.reset(1, 20, id);
+  x.look_up();
+}
+
+} // namespace
+
+TEST_CASE_FIXTURE(shard_fixture, "who must read from disk takes another lane") {
+  ++last;
+  keep(uut.on_progress({store, {}, {last}, {90}}));
+  wants_scan(*this, first);
+  auto request = take_one<scan_request>();
+  CHECK(request.lane == scan_lane::memory);
+  keep(uut.on_scan_answer(cut_at_disk(request, block_of({{7, 40}}))));
+  CHECK(rows() == rows_at{40});
+  auto cold = take_one<scan_request>();
+  CHECK(cold.lane == scan_lane::disk);
+  CHECK(cold.entries[0].after == row_cursor{{40}, {40}, 0});
+  CHECK_FALSE(uut.find(first)->joined);
+  SUBCASE("and delays nobody in the other") {
+    wants_scan(*this, second);
+    auto warm = take_one<scan_request>();
+    CHECK(warm.lane == scan_lane::memory);
+    CHECK(warm.entries[0].registration == second);
+    scanned(warm, block_of({{7, 60}}));
+    CHECK(uut.find(second)->joined);
+    // The next who must read waits for the first.
+    wants_scan(*this, third);
+    keep(uut.on_scan_answer(cut_at_disk(take_one<scan_request>(), nullptr)));
+    CHECK(take<scan_request>().empty());
+    scanned(cold, block_of({{7, 60}}));
+    auto next = take_one<scan_request>();
+    CHECK(next.lane == scan_lane::disk);
+    CHECK(next.entries[0].registration == third);
+  }
+  SUBCASE("and joins from there") {
+    scanned(cold, block_of({{7, 60}}));
+    CHECK(rows() == rows_at{60});
+    CHECK(uut.find(first)->joined);
+  }
+  SUBCASE("and stays there when the answer is cut") {
+    auto answer = scan_answer{cold.scan, cold.store, {}};
+    answer.results.push_back({cold.entries[0], {}, {}, errc::none, {}, {}});
+    keep(uut.on_scan_answer(answer));
+    CHECK(take_one<scan_request>().lane == scan_lane::disk);
+  }
+  SUBCASE("and a reset begins in memory again") {
+    reset(2, 20);
+    look_up();
+    auto again = take_one<scan_request>();
+    CHECK(again.lane == scan_lane::memory);
+    scanned(cold, block_of({{7, 60}})); // of the former epoch
+    CHECK(rows().empty());
+  }
+  SUBCASE("and a restarted store is asked from the beginning") {
+    keep(uut.on_progress({{2}, {}, {1}, {90}}));
+    CHECK(take_one<scan_request>().lane == scan_lane::memory);
+    scanned(cold, block_of({{7, 60}}));
+    CHECK(rows().empty());
+  }
+}
+
+TEST_CASE("what one lane asked for is no credit for the other, but for half") {
+  auto all = shard_fixture{{}, 100};
+  all.last = 1;
+  all.keep(all.uut.on_progress({all.store, {}, {1}, {90}}));
+  wants_scan(all, all.first);
+  auto request = all.take_one<scan_request>();
+  all.keep(all.uut.on_scan_answer(cut_at_disk(request, nullptr)));
+  auto cold = all.take_one<scan_request>();
+  CHECK(cold.entries[0].bytes_max == 50);
+  wants_scan(all, second);
+  auto warm = all.take_one<scan_request>();
+  CHECK(warm.entries[0].registration == second);
+  CHECK(warm.entries[0].bytes_max == 50);
+  all.keep(all.uut.on_scan_answer(cut_at_disk(warm, nullptr)));
+  CHECK(all.take<scan_request>().empty()); // the lane is taken
+  all.scanned(cold, nullptr);
+  CHECK(all.take_one<scan_request>().entries[0].bytes_max == 50);
+}

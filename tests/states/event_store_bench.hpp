@@ -28,9 +28,10 @@ public:
 
   log_position at;
   std::map<std::uint64_t, block_ptr> blocks;
-  bool on_disk = false;         ///< Scans must read.
-  error in_the_way;             ///< Scans come to a gap at once.
-  bool syncs_by_itself = false; ///< As a log in memory does.
+  bool on_disk = false;           ///< Scans must read.
+  std::uint64_t in_memory_to = 0; ///< But not these blocks.
+  error in_the_way;               ///< Scans come to a gap at once.
+  bool syncs_by_itself = false;   ///< As a log in memory does.
   error append_failure;
   bool notes_by_itself = true; ///< What is lost, as DISK does.
   error note_failure;
@@ -110,12 +111,13 @@ public:
     message.lost = std::move(lost);
     run(uut.on_feeds_loaded(message, now));
   }
-  void scan(std::uint64_t table, row_cursor after) {
+  void scan(std::uint64_t table, row_cursor after,
+            scan_lane lane = scan_lane::disk) {
     auto entry = scan_entry{};
     entry.table = {table};
     entry.after = after;
     entry.bytes_max = 1000;
-    run(uut.on_scan_request(0, {{5}, {1}, at.last, {entry}}));
+    run(uut.on_scan_request(0, {{5}, {1}, at.last, {entry}, lane}));
   }
   scan_result take_result() {
     auto answers = take<answer_scan>();
@@ -200,7 +202,9 @@ private:
       for (const auto& [index, block] : blocks)
         if (index <= wish.to.value && block->last_cursor() > wish.after)
           plans.back().pieces.push_back(
-            {{index}, on_disk ? nullptr : block, {index, 0, 0}});
+            {{index},
+             on_disk && index > in_memory_to ? nullptr : block,
+             {index, 0, 0}});
     }
     run(uut.on_planned(x.ticket, std::move(plans), now));
   }

@@ -118,6 +118,23 @@ TEST_CASE("rows on disk are read once and then answered") {
   CHECK(found(bench.take_result()) == std::vector<std::uint64_t>{40, 60});
 }
 
+TEST_CASE("a scan in memory ends where a block must be read") {
+  auto bench = filled{};
+  bench.on_disk = true;
+  bench.scan(7, row_cursor::end_of({0}), scan_lane::memory);
+  CHECK(bench.take<read_blocks>().empty());
+  auto result = bench.take_result();
+  CHECK(result.on_disk);
+  CHECK(result.rows.empty());
+  CHECK(result.complete_to == block_index{0});
+  bench.in_memory_to = 1;
+  bench.scan(7, row_cursor::end_of({0}), scan_lane::memory);
+  result = bench.take_result();
+  CHECK(found(result) == std::vector<std::uint64_t>{20});
+  CHECK(result.complete_to == block_index{1});
+  CHECK(result.on_disk);
+}
+
 TEST_CASE("rows that cannot be read are a failure and never an empty answer") {
   auto code = errc::none;
   SUBCASE("of their checksum") {
@@ -177,8 +194,8 @@ TEST_CASE("each scan of a request has the failure of its own blocks") {
   second.after = row_cursor::end_of({20});
   auto third = first;
   third.after = row_cursor::end_of({40});
-  bench.run(
-    bench.uut.on_scan_request(0, {{5}, {1}, {3}, {first, second, third}}));
+  bench.run(bench.uut.on_scan_request(
+    0, {{5}, {1}, {3}, {first, second, third}, scan_lane::disk}));
   auto reads = bench.take<read_blocks>();
   REQUIRE(reads.at(0).at.size() == 3);
   bench.run(bench.uut.on_blocks_read(
