@@ -112,13 +112,22 @@ struct store_status {
   std::uint64_t retained_bytes = 0;  ///< Of those: kept by the budget alone.
   std::uint64_t bytes_rewritten = 0; ///< Written again to give room back.
   error rewrite_failure;             ///< Of the last rewrite; tried again.
+  /// disk_full while rows wait for room: they go on by themselves.
+  error full;
+  std::uint64_t full_ms = 0;       ///< For how long.
+  std::uint64_t waiting_bytes = 0; ///< Of those rows.
+  std::uint64_t missing_bytes = 0; ///< To be free before they go on.
+  std::uint64_t syncs_failed = 0;  ///< Since the start.
+  error sync_failure; ///< Of the last one; its rows were written again.
 
   friend bool operator==(const store_status&, const store_status&) = default;
   auto fields() {
     return std::tie(last, announced, synced, resolved, rows, rows_repeated,
                     rows_below_resolved, disk_bytes, memory_bytes, segments,
                     segments_removed, scans, out_of_range, failure, live_bytes,
-                    retained_bytes, bytes_rewritten, rewrite_failure);
+                    retained_bytes, bytes_rewritten, rewrite_failure, full,
+                    full_ms, waiting_bytes, missing_bytes, syncs_failed,
+                    sync_failure);
   }
 };
 

@@ -100,6 +100,15 @@ struct remove_segments {
   auto fields() { return std::tie(segments); }
 };
 
+/// DISK -> EVENT_STORE: they are gone, unless it failed.
+struct segments_removed {
+  error failure;
+
+  friend bool operator==(const segments_removed&,
+                         const segments_removed&) = default;
+  auto fields() { return std::tie(failure); }
+};
+
 /// A block of segments that are to be rewritten.
 struct block_to_rewrite {
   block_index first; ///< Of those it stands for; an appended block is one.

@@ -49,7 +49,8 @@ using event_store_actor = caf::typed_actor<
   // From SOURCE. Answered by source_attached.
   caf::reacts_to<attach_source>,
   // From SOURCE. Answered by rows_appended or append_failed (stale_source,
-  // append_out_of_order, disk_full, log_io); later by source_confirmed.
+  // append_out_of_order, disk_full, log_io), on a full disk when there is room
+  // again; later by source_confirmed.
   caf::reacts_to<append_rows>,
   // From DISPATCHER_SHARD: answered by progress, from then on by itself.
   caf::reacts_to<attach_shard>,
@@ -68,10 +69,10 @@ using event_store_actor = caf::typed_actor<
   caf::reacts_to<table_declared>,
   // From DISK: results of what blocks.
   caf::reacts_to<blocks_read>, caf::reacts_to<log_synced>,
-  caf::reacts_to<lost_noted>,
+  caf::reacts_to<lost_noted>, caf::reacts_to<segments_removed>,
   // From REWRITER.
   caf::reacts_to<log_rewritten>,
-  // INTERNAL: time to sync, to release, to store floors.
+  // INTERNAL: time to sync, to release, to store floors, to append again.
   caf::reacts_to<tick>,
   // From anybody.
   caf::replies_to<store_status_query>::with<store_status>>;
@@ -84,7 +85,8 @@ using disk_actor = caf::typed_actor<
   caf::reacts_to<sync_log>,
   // From EVENT_STORE. Answered by lost_noted.
   caf::reacts_to<note_lost>,
-  // From EVENT_STORE: not answered; tried again with the next one.
+  // From EVENT_STORE. Answered by segments_removed; what fails is tried again
+  // with the next one.
   caf::reacts_to<remove_segments>,
   // From EVENT_STORE: not answered.
   caf::reacts_to<store_floor>>;

@@ -121,6 +121,7 @@ CAF_ADD_TYPE_ID(sluice, (sluice::feed_grant))
 CAF_ADD_TYPE_ID(sluice, (sluice::known_tables))
 CAF_ADD_TYPE_ID(sluice, (sluice::rewrite_order))
 CAF_ADD_TYPE_ID(sluice, (sluice::log_rewritten))
+CAF_ADD_TYPE_ID(sluice, (sluice::segments_removed))
 CAF_ADD_TYPE_ID(sluice, (sluice::rewriter_actor))
 
 CAF_END_TYPE_ID_BLOCK(sluice)

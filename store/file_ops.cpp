@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "store/unix_time.hpp"
@@ -42,6 +43,18 @@ int file_ops::fsync(int fd) {
 
 int file_ops::ftruncate(int fd, off_t size) {
   return ::ftruncate(fd, size);
+}
+
+// Not posix_fallocate, which writes zeros where this fails.
+int file_ops::allocate(int fd, off_t size) {
+  return ::fallocate(fd, 0, 0, size);
+}
+
+off_t file_ops::room(int fd) {
+  struct ::statvfs info = {};
+  if (::fstatvfs(fd, &info) != 0)
+    return -1;
+  return static_cast<off_t>(info.f_bavail * info.f_frsize);
 }
 
 off_t file_ops::size(int fd) {
@@ -196,6 +209,17 @@ status open_file::truncate(std::uint64_t size) {
   if (ops_->ftruncate(fd_, static_cast<off_t>(size)) != 0)
     return system_failure("truncate", path_);
   return {};
+}
+
+status open_file::allocate(std::uint64_t size) {
+  if (ops_->allocate(fd_, static_cast<off_t>(size)) != 0)
+    return system_failure("set room aside", path_);
+  return {};
+}
+
+bool open_file::has_room(std::uint64_t size) const {
+  auto room = ops_->room(fd_);
+  return room < 0 || static_cast<std::uint64_t>(room) >= size;
 }
 
 status sync_directory(const std::shared_ptr<file_ops>& ops,

@@ -30,6 +30,11 @@ public:
   virtual int fdatasync(int fd);
   virtual int fsync(int fd);
   virtual int ftruncate(int fd, off_t size);
+  /// Makes the file `size` bytes long, with room for all of them. EOPNOTSUPP
+  /// where a file system cannot.
+  virtual int allocate(int fd, off_t size);
+  /// Bytes that its disk has left for this program; -1 if nobody knows.
+  virtual off_t room(int fd);
   virtual off_t size(int fd);
   /// Keeps others out until `fd` is closed; EWOULDBLOCK if they were first.
   virtual int lock(int fd);
@@ -79,6 +84,9 @@ public:
   [[nodiscard]] status sync_data();
   [[nodiscard]] status sync_all();
   [[nodiscard]] status truncate(std::uint64_t size);
+  /// @error disk_full; log_io, also where no room can be set aside
+  [[nodiscard]] status allocate(std::uint64_t size);
+  [[nodiscard]] bool has_room(std::uint64_t size) const;
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
   [[nodiscard]] int descriptor() const noexcept { return fd_; }
 

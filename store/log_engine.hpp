@@ -61,6 +61,9 @@ public:
   /// Deletes segments that the engine has let go of, once that is durable: no
   /// restart takes them for lost. Those that it does not know are skipped.
   virtual status remove(const std::vector<std::uint64_t>& segments) = 0;
+  /// Gives up room that is kept for a full disk, for what gives room back.
+  /// @returns Whether there was any.
+  virtual bool make_room() { return false; }
 };
 
 /// A rewrite under way. Unless it gets done, nothing of it stays.
@@ -146,6 +149,13 @@ public:
   [[nodiscard]] virtual sync_order begin_sync() = 0;
   /// `log_disk::sync(order)` succeeded.
   virtual void synced(const sync_order& order) = 0;
+  /// `log_disk::sync` failed: writes what is not durable anew, elsewhere, and
+  /// durably. Blocks.
+  /// @error log_io, disk_full, log_corrupt: that failed, too, so nothing more
+  ///        may be appended
+  [[nodiscard]] virtual status renew() {
+    return fail(errc::log_io, "this log cannot write again what is not synced");
+  }
   /// Durable up to this block.
   [[nodiscard]] virtual block_index synced_to() const = 0;
 
@@ -194,6 +204,8 @@ public:
   /// All tables with rows in the log.
   [[nodiscard]] virtual std::vector<table_id> tables() const = 0;
   [[nodiscard]] virtual log_stats stats() const = 0;
+  /// Bytes to be free, beside those of the rows, before a full disk takes any.
+  [[nodiscard]] virtual std::uint64_t room_missing() const { return 0; }
   [[nodiscard]] virtual std::shared_ptr<log_disk> disk() = 0;
 };
 

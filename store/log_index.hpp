@@ -143,6 +143,11 @@ public:
   live_bytes(const std::function<timestamp(table_id)>& floor_of) const;
   /// When the segment was begun.
   [[nodiscard]] std::chrono::seconds begun(std::uint64_t segment) const;
+  /// The blocks behind `after`, in order.
+  [[nodiscard]] std::vector<block_to_rewrite>
+  blocks_behind(block_index after) const;
+  /// They lie there now: in a new segment, the one that is written.
+  void move_behind(block_index after, const std::vector<block_location>& to);
   /// The blocks of these segments, in order.
   [[nodiscard]] std::vector<block_to_rewrite>
   blocks_of(const std::vector<std::uint64_t>& segments) const;
@@ -203,6 +208,7 @@ private:
   void forget_held(const held_block& block) noexcept;
   void forget_tables(const segment_entry& from);
   void cut_tables(segment_entry& from, block_index cut);
+  void count_rows(segment_entry& of);
 
   std::uint64_t memory_bytes_max_;
   std::deque<segment_entry> segments_;

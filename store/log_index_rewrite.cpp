@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "store/log_index.hpp"
@@ -101,6 +102,52 @@ log_index::blocks_of(const std::vector<std::uint64_t>& segments) const {
       for (const auto& block : x.blocks)
         result.push_back({block.first, block.index, block.at, block.resolved});
   return result;
+}
+
+std::vector<block_to_rewrite>
+log_index::blocks_behind(block_index after) const {
+  auto result = std::vector<block_to_rewrite>{};
+  for (const auto& x : segments_)
+    for (const auto& block : x.blocks)
+      if (block.index > after)
+        result.push_back({block.first, block.index, block.at, block.resolved});
+  return result;
+}
+
+void log_index::move_behind(block_index after,
+                            const std::vector<block_location>& to) {
+  auto next = segment_entry{to.front().segment, after.next(), {}, {}, 0};
+  for (auto& x : segments_) {
+    auto moved = std::partition_point(
+      x.blocks.begin(), x.blocks.end(),
+      [&](const held_block& y) { return y.index <= after; });
+    std::move(moved, x.blocks.end(), std::back_inserter(next.blocks));
+    if (moved == x.blocks.end())
+      continue;
+    x.blocks.erase(moved, x.blocks.end());
+    count_rows(x);
+  }
+  std::erase_if(segments_,
+                [](const segment_entry& x) { return x.blocks.empty(); });
+  for (std::size_t i = 0; i < to.size(); ++i)
+    next.blocks[i].at = to[i];
+  count_rows(next);
+  segments_.push_back(std::move(next));
+}
+
+void log_index::count_rows(segment_entry& of) {
+  of.highest.clear();
+  of.row_bytes = 0;
+  for (const auto& block : of.blocks)
+    for (auto table : block.tables) {
+      const auto& entries = tables_[table];
+      auto at = std::partition_point(
+        entries.begin(), entries.end(),
+        [&](const table_entry& x) { return x.index < block.index; });
+      auto& highest = of.highest[table];
+      highest = std::max(highest, at->last.commit_ts);
+      of.row_bytes += at->bytes;
+    }
 }
 
 bool log_index::has_neighbours(

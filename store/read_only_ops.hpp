@@ -23,6 +23,7 @@ public:
   int fdatasync(int) override { return 0; }
   int fsync(int) override { return 0; }
   int ftruncate(int fd, off_t size) override;
+  int allocate(int fd, off_t size) override { return ftruncate(fd, size); }
   off_t size(int fd) override;
   int lock(int fd) override;
   int access(const char* path) override;

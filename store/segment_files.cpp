@@ -25,8 +25,10 @@ std::string segment_path(const std::string& directory, std::uint64_t segment) {
 }
 
 segment_files::segment_files(std::shared_ptr<file_ops> ops,
-                             std::string directory, const store_uuid& uuid)
-  : ops_{std::move(ops)}, directory_{std::move(directory)}, uuid_{uuid} {
+                             std::string directory, const store_uuid& uuid,
+                             std::uint64_t reserve_bytes)
+  : ops_{std::move(ops)}, directory_{std::move(directory)}, uuid_{uuid},
+    reserve_{ops_, directory_, reserve_bytes} {
   // nop
 }
 
@@ -215,6 +217,10 @@ status segment_files::remove(const std::vector<std::uint64_t>& segments) {
       [&](const known_directory& x) { return x.first.first == segment; });
   }
   return result;
+}
+
+bool segment_files::make_room() {
+  return reserve_.give_up() || reserve_.give_up_rest();
 }
 
 // -- for the engine -----------------------------------------------------------

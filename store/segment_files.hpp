@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "store/disk_reserve.hpp"
 #include "store/file_ops.hpp"
 #include "store/log_engine.hpp"
 #include "store/segment_format.hpp"
@@ -24,7 +25,7 @@ namespace sluice {
 class segment_files : public log_disk {
 public:
   segment_files(std::shared_ptr<file_ops> ops, std::string directory,
-                const store_uuid& uuid);
+                const store_uuid& uuid, std::uint64_t reserve_bytes);
 
   // -- log_disk ---------------------------------------------------------------
 
@@ -32,6 +33,7 @@ public:
   status sync(const sync_order& order) override;
   /// Syncs the newest file first: that one says that these are gone for good.
   status remove(const std::vector<std::uint64_t>& segments) override;
+  bool make_room() override;
 
   // -- for the engine ---------------------------------------------------------
 
@@ -55,6 +57,7 @@ public:
     return ops_;
   }
   [[nodiscard]] const store_uuid& uuid() const noexcept { return uuid_; }
+  [[nodiscard]] disk_reserve& reserve() noexcept { return reserve_; }
 
 private:
   struct entry {
@@ -78,6 +81,7 @@ private:
   std::shared_ptr<file_ops> ops_;
   std::string directory_;
   store_uuid uuid_;
+  disk_reserve reserve_;
   mutable std::mutex mutex_; // of what follows
   std::map<std::uint64_t, entry, older_segment> entries_;
   std::map<std::uint64_t, std::shared_ptr<open_file>> readers_;

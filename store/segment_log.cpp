@@ -32,12 +32,12 @@ expected<block_ptr> segment_log::append(block_ptr block, timestamp resolved) {
   }
   if ((*admitted)->bytes().size() + (*admitted)->ends().size() * 4 > UINT32_MAX)
     return fail(errc::malformed, "a block of 4 GiB");
-  auto full = index_.last_segment_has_blocks()
-              && writer_->size() >= options_.segment_bytes;
-  if (full || must_roll_ || writer_->broken())
-    if (auto done = roll(); !done)
-      return tl::unexpected{std::move(done.error())};
-  auto at = writer_->append({*admitted, last().next(), resolved}, synced_to_);
+  // Nothing is appended in room that is kept for what gives room back.
+  if (auto room = files_->reserve().restore(); !room)
+    return tl::unexpected{std::move(room.error())};
+  auto at = write({*admitted, last().next(), resolved});
+  if (!at && at.error().code == errc::disk_full)
+    make_way();
   if (!at)
     return tl::unexpected{std::move(at.error())};
   noted_durable_ = synced_to_;
@@ -46,6 +46,15 @@ expected<block_ptr> segment_log::append(block_ptr block, timestamp resolved) {
   rows_appended_ += (*admitted)->rows();
   index_.add(summarize(**admitted), *admitted, *at, resolved);
   return admitted;
+}
+
+expected<block_location> segment_log::write(const block_to_write& block) {
+  auto full = index_.last_segment_has_blocks()
+              && writer_->size() >= options_.segment_bytes;
+  if (full || must_roll_ || writer_->broken())
+    if (auto done = roll(); !done)
+      return tl::unexpected{std::move(done.error())};
+  return writer_->append(block, synced_to_);
 }
 
 manifest segment_log::listing() const {
@@ -87,20 +96,24 @@ void segment_log::remember_size() {
   sizes_[writer_->number()] = writer_->size();
 }
 
-status segment_log::roll() {
+status segment_log::roll(bool atomically) {
+  files_->reserve().make();
   // At most one name is not durable at any time, so names become durable in
   // order and recovery may take a missing one for damage.
   if (auto done = files_->sync_names(); !done)
     return done;
   auto old = writer_->number();
   auto first = last().next();
-  auto how = segment_writer::start{next_number_, first,      listing(),
-                                   {},           synced_to_, false};
   // A file without blocks may be the only one that says where the log stands.
   auto in_vain = !index_.last_segment_has_blocks();
-  how.atomically = in_vain;
+  auto how = segment_writer::start{next_number_, first,      listing(),
+                                   {},           synced_to_, false};
+  how.atomically = in_vain || atomically;
   if (auto done = begin(how); !done)
     return done;
+  if (how.atomically)
+    stated_ = last_closed();
+  note_stated();
   if (in_vain)
     doomed_.push_back(old);
   index_.begin_segment(writer_->number(), first, begun_);
@@ -126,16 +139,19 @@ status segment_log::abandon_open() {
   auto how = segment_writer::start{next_number_, first,   std::move(rows),
                                    {},           durable, atomically};
   if (*rest != nullptr)
-    how.block = block_to_write{*rest, first, resolved()};
-  if (auto done = begin(how); !done)
+    how.blocks.push_back({*rest, first, resolved()});
+  if (auto done = begin_with_room(how); !done)
     return done;
   for (const auto& range : index_.segments())
     if (range.first >= first)
       doomed_.push_back(range.number);
   index_.cut_open(writer_->number(), begun_);
   synced_to_ = durable;
+  if (durable_.at > keep)
+    durable_ = {keep, index_.state()};
   if (*rest != nullptr)
-    index_.add(summarize(**rest), *rest, writer_->first_block(), resolved());
+    index_.add(summarize(**rest), *rest, writer_->first_blocks().front(),
+               resolved());
   return {};
 }
 
@@ -144,6 +160,7 @@ status segment_log::abandon_open() {
 sync_order segment_log::begin_sync() {
   auto result = sync_order{{}, last()};
   closed_at_sync_ = last_closed();
+  at_sync_ = {last(), index_.state()};
   for (const auto& range : index_.segments())
     if (range.last >= range.first && range.last > synced_to_)
       result.segments.push_back(range.number);
@@ -166,14 +183,21 @@ void segment_log::synced(const sync_order& order) {
   for (auto closed : {closed_at_sync_, last_closed()})
     if (closed <= synced_to_)
       closed_durably_ = std::max(closed_durably_, closed);
+  if (through >= at_sync_.at)
+    durable_ = at_sync_;
+  note_stated();
   for (auto number : order.segments)
     for (const auto& range : ranges)
       if (range.number == number && number != writer_->number()
           && range.last <= synced_to_)
         files_->settle(number);
-  // A mark for recovery: without later batches it could not tell that these
-  // were durable, nor where the log stood should one be lost. It need not be
-  // durable itself, and its failure is harmless.
+  note_durable();
+}
+
+// A mark for recovery: without later batches it could not tell that these were
+// durable, nor where the log stood should one be lost. It need not be durable
+// itself, and its failure is harmless.
+void segment_log::note_durable() {
   if (synced_to_ == last() && noted_durable_ < synced_to_ && !must_roll_
       && !writer_->broken()) {
     if (writer_->mark(encode(index_.state()), last(), synced_to_))
@@ -201,19 +225,13 @@ segment_log::release(const std::function<timestamp(table_id)>& floor_of) {
   auto numbers = index_.releasable(floor_of, releasable_to());
   if (numbers.empty() && doomed_.empty())
     return {};
-  if ((must_roll_ || writer_->broken()) && !roll())
-    return {};
   auto rest = listing();
-  // The file that the mark stands in goes on behind it.
   std::erase_if(rest.segments, [&](const segment_range& x) {
-    return x.number == writer_->number()
-           || std::binary_search(numbers.begin(), numbers.end(), x.number);
+    return std::binary_search(numbers.begin(), numbers.end(), x.number);
   });
   // The files go only after this is durable: see segment_files::remove.
-  if (!writer_->mark(encode(rest), last(), synced_to_))
+  if (!write_mark(rest))
     return {};
-  noted_durable_ = synced_to_;
-  remember_size();
   index_.release(numbers);
   numbers.insert(numbers.end(), doomed_.begin(), doomed_.end());
   doomed_.clear();

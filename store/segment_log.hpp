@@ -29,6 +29,9 @@ struct segment_log_options {
   std::shared_ptr<file_ops> ops = nullptr; ///< Null: the system's.
   /// Rows that a rewritten segment keeps together, by table.
   std::uint64_t window_bytes = 4ULL << 20;
+  /// Room that is kept for what gives room back when the disk is full, in the
+  /// file `reserve`; 0: none.
+  std::uint64_t reserve_bytes = 0;
   int compression = 0; ///< Level of zstd for rewritten segments; 0: none.
 };
 
@@ -76,6 +79,7 @@ public:
   }
   sync_order begin_sync() override;
   void synced(const sync_order& order) override;
+  status renew() override;
   [[nodiscard]] block_index synced_to() const override { return synced_to_; }
   [[nodiscard]] std::vector<table_id>
   releasable(const std::function<timestamp(table_id)>& floor_of) const override;
@@ -97,9 +101,18 @@ public:
     return index_.tables();
   }
   [[nodiscard]] log_stats stats() const override;
+  [[nodiscard]] std::uint64_t room_missing() const override {
+    return files_->reserve().missing();
+  }
   [[nodiscard]] std::shared_ptr<log_disk> disk() override { return files_; }
 
 private:
+  // The log's state right behind a block.
+  struct standing {
+    block_index at;
+    log_state state;
+  };
+
   explicit segment_log(segment_log_options options);
   status recover();
   void index_segment(const kept_segment& segment);
@@ -107,8 +120,14 @@ private:
   status start_after(const recovery_verdict& verdict, std::uint64_t number);
   [[nodiscard]] manifest listing() const;
   [[nodiscard]] manifest listing_without_open() const;
-  status roll();
+  expected<block_location> write(const block_to_write& block);
+  void make_way();
+  status roll(bool atomically = false);
   status begin(segment_writer::start how);
+  status begin_with_room(const segment_writer::start& how);
+  status write_mark(const manifest& listing);
+  void note_durable();
+  void note_stated();
   void remember_size();
   [[nodiscard]] block_index releasable_to() const;
 
@@ -124,7 +143,10 @@ private:
   block_index synced_to_;
   block_index closed_at_sync_; // when the last one began
   block_index closed_durably_; // the last such block
-  block_index stated_durably_; // last_closed in a mark behind it
+  block_index stated_;         // last_closed in a mark that is durable
+  block_index stated_durably_; // the same, and so is everything up to there
+  standing at_sync_;           // when the last one began
+  standing durable_;           // all up to there is
   block_index noted_durable_;  // the last that was written
   std::map<std::uint64_t, std::uint64_t> sizes_; // of live files
   std::vector<std::uint64_t> doomed_; // without rows; go with a release

@@ -17,7 +17,7 @@ segment_log::plan_rewrite(const std::function<timestamp(table_id)>& floor_of,
   budget.live_bytes = index_.live_bytes(floor_of);
   if (!budget.broken())
     return {};
-  up_to = std::min({up_to, releasable_to(), synced_to_});
+  up_to = std::min({up_to, releasable_to(), durable_.at});
   auto candidates = index_.rewritable(floor_of, up_to);
   std::erase_if(candidates, [&](const rewrite_candidate& x) {
     return left_.count(x.segment) > 0;
@@ -46,11 +46,8 @@ segment_log::plan_rewrite(const std::function<timestamp(table_id)>& floor_of,
 }
 
 std::vector<std::uint64_t> segment_log::rewritten(const rewrite_result& x) {
-  auto has_all = index_.has_neighbours(x.segments);
-  if (has_all && (must_roll_ || writer_->broken()))
-    has_all = roll().has_value();
   files_->add(x.into, nullptr, true);
-  if (!has_all)
+  if (!index_.has_neighbours(x.segments))
     return {x.into}; // no manifest has ever named it
   auto next = listing();
   auto& listed = next.segments;
@@ -62,21 +59,15 @@ std::vector<std::uint64_t> segment_log::rewritten(const rewrite_result& x) {
   *at = {x.into, x.windows.front().first, x.windows.back().last};
   listed.erase(std::remove_if(std::next(at), listed.end(), is_old),
                listed.end());
-  // The file that the mark stands in goes on behind it.
-  std::erase_if(listed, [&](const segment_range& y) {
-    return y.number == writer_->number();
-  });
   // The old files go only after this is durable: see segment_files::remove.
-  if (!writer_->mark(encode(next), last(), synced_to_)) {
-    if (!writer_->broken())
+  if (!write_mark(next)) {
+    if (!must_roll_ && !writer_->broken())
       return {x.into};
     // The mark may be there all the same, so the new file must be, too, until
     // another manifest is durable.
     doomed_.push_back(x.into);
     return {};
   }
-  noted_durable_ = synced_to_;
-  remember_size();
   index_.replace(x);
   for (auto number : x.segments)
     sizes_.erase(number);

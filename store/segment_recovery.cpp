@@ -36,7 +36,9 @@ status segment_log::recover() {
   auto uuid = store_identity(options_.ops, directory, numbers->empty());
   if (!uuid)
     return tl::unexpected{std::move(uuid.error())};
-  files_ = std::make_shared<segment_files>(options_.ops, directory, *uuid);
+  files_ = std::make_shared<segment_files>(options_.ops, directory, *uuid,
+                                           options_.reserve_bytes);
+  files_->reserve().look();
   auto found = std::vector<scanned_segment>{};
   for (auto number : *numbers) {
     auto file = open_file::open(options_.ops, files_->path(number), O_RDONLY);
@@ -145,8 +147,8 @@ status segment_log::start_after(const recovery_verdict& verdict,
   auto how = segment_writer::start{
     number, first, listing_without_open(), {}, first.previous(), true};
   if (*rest != nullptr)
-    how.block = block_to_write{*rest, first, resolved()};
-  if (auto done = begin(how); !done)
+    how.blocks.push_back({*rest, first, resolved()});
+  if (auto done = begin_with_room(how); !done)
     return done;
   report_.bytes_cut = verdict.bytes_cut;
   for (auto i = first; i <= before; i = i.next())
@@ -155,12 +157,14 @@ status segment_log::start_after(const recovery_verdict& verdict,
   for (const auto& segment : verdict.kept)
     if (segment.range.first >= first)
       dropped.push_back(segment.range.number);
-  index_.cut_open(number, begun_);
+  index_.cut_open(writer_->number(), begun_);
   stated_durably_ = last_closed();
   if (*rest != nullptr)
-    index_.add(summarize(**rest), *rest, writer_->first_block(), resolved());
+    index_.add(summarize(**rest), *rest, writer_->first_blocks().front(),
+               resolved());
   synced_to_ = last();
   closed_durably_ = last_closed();
+  durable_ = {last(), index_.state()};
   report_.segments = index_.segments().size() - (*rest == nullptr ? 1 : 0);
   report_.blocks = index_.stats().blocks;
   report_.blocks_lost = index_.gaps().blocks();
@@ -168,7 +172,10 @@ status segment_log::start_after(const recovery_verdict& verdict,
     sizes_.erase(i);
     files_->add(i, nullptr, true);
   }
-  return files_->remove(dropped);
+  if (auto done = files_->remove(dropped); !done)
+    return done;
+  files_->reserve().make();
+  return {};
 }
 
 } // namespace sluice

@@ -199,6 +199,44 @@ private:
   bool open_before_ = true; // not known of what precedes the segments
 };
 
+// Begins again, once, with the room of the reserve.
+class rewrite_with_reserve : public log_rewrite {
+public:
+  rewrite_with_reserve(std::shared_ptr<segment_files> files,
+                       rewrite_order order, const rewriter_options& options)
+    : files_{std::move(files)}, order_{std::move(order)}, options_{options} {
+    begin();
+  }
+
+  expected<bool> step() override {
+    auto done = work_->step();
+    auto full = !done && done.error().code == errc::disk_full;
+    if (!full || begun_ > 1 || !files_->reserve().give_up())
+      return done;
+    work_.reset(); // what it has written goes first
+    begin();
+    return false;
+  }
+
+  rewrite_result result() override { return work_->result(); }
+
+  [[nodiscard]] std::uint64_t segment() const override {
+    return work_->segment();
+  }
+
+private:
+  void begin() {
+    work_ = std::make_unique<segment_rewrite>(files_, order_, options_);
+    ++begun_;
+  }
+
+  std::shared_ptr<segment_files> files_;
+  rewrite_order order_;
+  rewriter_options options_;
+  std::unique_ptr<segment_rewrite> work_;
+  int begun_ = 0;
+};
+
 } // namespace
 
 segment_rewriter::segment_rewriter(std::shared_ptr<segment_files> files,
@@ -208,7 +246,8 @@ segment_rewriter::segment_rewriter(std::shared_ptr<segment_files> files,
 }
 
 std::unique_ptr<log_rewrite> segment_rewriter::begin(rewrite_order order) {
-  return std::make_unique<segment_rewrite>(files_, std::move(order), options_);
+  return std::make_unique<rewrite_with_reserve>(files_, std::move(order),
+                                                options_);
 }
 
 } // namespace sluice

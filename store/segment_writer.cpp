@@ -96,17 +96,15 @@ status segment_writer::write_start(const start& how, const std::string& path) {
   listing.append_to(parts);
   offset_ += batch_header_size + listing.payload + listing.padding;
   sum_ = listing.sum;
-  auto block = encoded{};
-  if (how.block) {
-    block = encode_block(*how.block, how.durable, offset_);
-    block.append_to(parts);
-    first_block_ = {number_, offset_, batch_header_size + block.payload};
-    offset_ += first_block_.size + block.padding;
-    sum_ = block.sum;
-  }
   // One call: a killed process leaves a whole start or a file without any.
   if (auto done = file_->write(parts, 0); !done || !how.atomically)
     return done;
+  for (const auto& block : how.blocks) {
+    auto at = append(block, how.durable);
+    if (!at)
+      return tl::unexpected{std::move(at.error())};
+    first_blocks_.push_back(*at);
+  }
   if (auto done = file_->sync_all(); !done)
     return done;
   auto& ops = *files_->ops();

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <optional>
+#include <vector>
 
 #include "store/segment_files.hpp"
 #include "store/segment_format.hpp"
@@ -23,8 +23,8 @@ public:
   struct start {
     std::uint64_t number = 0;
     block_index first;
-    manifest listing;                    ///< Its first batch.
-    std::optional<block_to_write> block; ///< Its second one.
+    manifest listing;                   ///< Its first batch.
+    std::vector<block_to_write> blocks; ///< The next ones; atomically only.
     block_index durable;
     /// The file shows whole and durable or not at all. Slow.
     bool atomically = false;
@@ -46,9 +46,9 @@ public:
 
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
   [[nodiscard]] std::uint64_t size() const noexcept { return offset_; }
-  /// Where `start::block` lies.
-  [[nodiscard]] const block_location& first_block() const noexcept {
-    return first_block_;
+  /// Where `start::blocks` lie.
+  [[nodiscard]] const std::vector<block_location>& first_blocks() const {
+    return first_blocks_;
   }
   /// Whether an earlier failure left the file in doubt: begin another one.
   [[nodiscard]] bool broken() const;
@@ -83,7 +83,7 @@ private:
   std::uint64_t number_ = 0;
   std::uint64_t offset_ = 0;
   std::uint64_t sum_ = 0; // of the batch before
-  block_location first_block_;
+  std::vector<block_location> first_blocks_;
   bool broken_ = false;
 };
 

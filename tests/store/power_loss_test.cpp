@@ -44,6 +44,7 @@ public:
                                        : 1 + luck_.roll(20000);
     tail_bytes_ = luck_.percent(50) ? 0 : luck_.roll(20000);
     window_bytes_ = luck_.roll(5000);
+    reserve_bytes_ = luck_.percent(50) ? 0 : 1 + luck_.roll(20000);
     for (auto* x : {&faults_, &full_, &stops_, &release_, &abandon_})
       *x = luck_.percent(50);
     reopen();
@@ -140,6 +141,8 @@ private:
         excused(before, done.error());
       sync_failed_ = true;
       note("sync: failed");
+      if (luck_.percent(70))
+        renew();
       return;
     }
     if (luck_.percent(30))
@@ -148,10 +151,31 @@ private:
       abandon();
     REQUIRE_FALSE(sync_failed_); // that of the same files was final
     log_->synced(order);
+    note_durable();
+    note("sync");
+  }
+
+  void note_durable() {
     while (from_.durable < from_.appended
            && from_.rows[from_.durable].block <= log_->synced_to())
       ++from_.durable;
-    note("sync");
+  }
+
+  // What the sync left out is written again.
+  void renew() {
+    auto before = disk_->counts();
+    auto done = log_->renew();
+    if (!done) {
+      if (!may_be_damaged(done.error()))
+        excused(before, done.error());
+      note("renew: failed");
+      return;
+    }
+    REQUIRE(log_->synced_to() == log_->last());
+    sync_failed_ = false;
+    note_durable();
+    note("renewed");
+    read_all();
   }
 
   void abandon() {
@@ -257,7 +281,9 @@ private:
     CAPTURE(to_string(why));
     const auto& now = disk_->counts();
     auto failed = disk_->stopped() || now.failed != before.failed;
-    auto full = now.refused_full != before.refused_full;
+    // There may be no room for the reserve.
+    auto full = now.refused_full != before.refused_full
+                || (reserve_bytes_ > 0 && disk_->limited());
     REQUIRE((failed || full));
     if (!failed)
       REQUIRE(why.code == errc::disk_full);
@@ -289,7 +315,8 @@ private:
         disk_->stop_at(1 + luck_.roll(60));
       auto before = disk_->counts();
       auto opened = segment_log::open(
-        {"/var/sluice/log", segment_bytes_, tail_bytes_, disk_, window_bytes_});
+        {"/var/sluice/log", segment_bytes_, tail_bytes_, disk_, window_bytes_,
+         reserve_bytes_});
       if (opened) {
         log_ = std::move(*opened);
         break;
@@ -387,6 +414,7 @@ private:
   std::uint64_t segment_bytes_ = 0;
   std::uint64_t tail_bytes_ = 0;
   std::uint64_t window_bytes_ = 0;
+  std::uint64_t reserve_bytes_ = 0;
   bool faults_ = false;
   bool full_ = false;
   bool stops_ = false;
@@ -414,6 +442,7 @@ TEST_CASE("a log has a prefix of its rows and all that it called durable") {
     return; // One that is lived again need not have everything.
   for (const auto* name :
        {"append: disk full", "append: failed", "sync", "sync: failed",
+        "renewed", "renew: failed",
         "abandon", "abandon: failed", "segments released", "segments rewritten",
         "rewrite: failed", "start: failed",
         "ended while starting", "killed", "power lost", "sectors lost",

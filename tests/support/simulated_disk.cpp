@@ -52,11 +52,6 @@ void simulated_disk::heal() {
   planned_ = {};
 }
 
-void simulated_disk::fill_up(std::uint64_t bytes) {
-  auto guard = std::lock_guard{mutex_};
-  room_for_ = used() + bytes;
-}
-
 void simulated_disk::lose_names(dice& luck, const power_cut& how) {
   auto kept = luck.roll(unsynced_names_.size() + 1);
   for (std::size_t i = 0; i < unsynced_names_.size(); ++i) {
@@ -234,34 +229,6 @@ int simulated_disk::lock(int fd) {
 simulated_disk::file_ptr simulated_disk::of(int fd) const {
   auto found = open_.find(fd);
   return found == open_.end() ? nullptr : found->second;
-}
-
-// How much of a write there is room for.
-std::size_t simulated_disk::fitting(const simulated_file& file, std::size_t at,
-                                    std::size_t size) const {
-  auto end = std::max(file.size(), at + size);
-  if (!room_for_ || end == file.size())
-    return size;
-  auto there = used();
-  auto room = *room_for_ > there ? *room_for_ - there : 0;
-  auto too_much = end - file.size() > room ? end - file.size() - room : 0;
-  return size - std::min(size, too_much);
-}
-
-std::uint64_t simulated_disk::used() const {
-  auto counted = std::set<const simulated_file*>{};
-  auto result = std::uint64_t{0};
-  auto add = [&](auto& self, const file_ptr& x) -> void {
-    if (!counted.insert(x.get()).second)
-      return;
-    result += x->size();
-    for (const auto& [name, file] : x->now)
-      self(self, file);
-  };
-  add(add, root_);
-  for (const auto& [fd, file] : open_)
-    add(add, file);
-  return result;
 }
 
 // -- names --------------------------------------------------------------------

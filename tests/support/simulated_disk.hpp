@@ -78,6 +78,9 @@ public:
   /// No more than `bytes` can be added.
   void fill_up(std::uint64_t bytes);
   void make_space() { room_for_.reset(); }
+  /// Bytes in all files.
+  [[nodiscard]] std::uint64_t bytes() const;
+  [[nodiscard]] bool limited() const { return room_for_.has_value(); }
 
   struct counters {
     std::array<std::uint64_t, 4> failed{}; ///< By disk_call.
@@ -103,6 +106,8 @@ public:
   int fdatasync(int fd) override { return fsync(fd); }
   int fsync(int fd) override;
   int ftruncate(int fd, off_t size) override;
+  int allocate(int fd, off_t size) override;
+  off_t room(int fd) override;
   off_t size(int fd) override;
   int lock(int fd) override;
   int access(const char* path) override;
