@@ -48,6 +48,16 @@ expected<checkpoint_store*> notes(disk_data& data) {
   return &*data.notes;
 }
 
+// What is noted gives room back, so it gets what room is kept.
+template <class Call>
+status with_room(disk_data& data, Call call) {
+  auto done = call();
+  while (!done && done.error().code == errc::disk_full
+         && data.log->make_room())
+    done = call();
+  return done;
+}
+
 // Notes the rows that are about to go.
 status note(disk_data& data, const std::vector<table_floor>& lost) {
   auto store = notes(data);
@@ -62,24 +72,29 @@ status note(disk_data& data, const std::vector<table_floor>& lost) {
 }
 
 lost_noted note(disk_data& data, const note_lost& message) {
-  auto done = note(data, message.lost);
+  auto done = with_room(data, [&] { return note(data, message.lost); });
   return {message.lost, done ? error{} : done.error(), message.rewrite};
 }
 
 // What fails is tried again with the next files.
-void remove(disk_data& data, const remove_segments& message) {
+segments_removed remove(disk_data& data, const remove_segments& message) {
   auto& undeleted = data.undeleted;
   undeleted.insert(undeleted.end(), message.segments.begin(),
                    message.segments.end());
-  if (data.log->remove(undeleted))
+  auto done = data.log->remove(undeleted);
+  if (done)
     undeleted.clear();
+  return {done ? error{} : done.error()};
 }
 
 // A floor that could not be stored is covered by the next one: floors rise.
 void store(disk_data& data, const feed_floor& floor) {
-  auto store = notes(data);
-  if (store && *store != nullptr)
-    (void) (*store)->store_floor(floor);
+  (void) with_room(data, [&]() -> status {
+    auto store = notes(data);
+    if (!store)
+      return tl::unexpected{std::move(store.error())};
+    return *store == nullptr ? status{} : (*store)->store_floor(floor);
+  });
 }
 
 } // namespace
@@ -98,7 +113,9 @@ disk_actor::behavior_type disk(disk_actor::stateful_pointer<disk_data> self,
     [=](const read_blocks& message) { reply(read(self->state, message)); },
     [=](const sync_log& message) { reply(sync(self->state, message)); },
     [=](const note_lost& message) { reply(note(self->state, message)); },
-    [=](const remove_segments& message) { remove(self->state, message); },
+    [=](const remove_segments& message) {
+      reply(remove(self->state, message));
+    },
     [=](const store_floor& message) { store(self->state, message.floor); },
   };
 }

@@ -59,9 +59,6 @@ struct perform {
   }
   void operator()(call_abandon&) const {
     auto done = engine().abandon_open();
-    if (done)
-      self->state.source = caf::actor_cast<source_actor>(
-        self->current_sender());
     then(core().on_abandoned(done ? error{} : done.error(), position(engine()),
                              now(self)));
   }
@@ -74,6 +71,11 @@ struct perform {
   }
   void operator()(call_retained& x) const {
     then(core().on_retained(engine().retained(x.budget), now(self)));
+  }
+  void operator()(call_renew&) const {
+    auto done = engine().renew();
+    then(core().on_renewed(done ? error{} : done.error(), position(engine()),
+                           now(self)));
   }
   void operator()(call_releasable&) const {
     then(core().on_releasable(engine().releasable(
@@ -99,13 +101,15 @@ struct perform {
 
   // -- messages ---------------------------------------------------------------
 
-  void operator()(source_attached& x) const { answer_source(std::move(x)); }
-  void operator()(rows_appended& x) const { answer_source(std::move(x)); }
-  void operator()(append_failed& x) const { answer_source(std::move(x)); }
-  void operator()(source_confirmed& x) const {
-    if (self->state.source != nullptr)
-      self->send(self->state.source, x);
+  void operator()(adopt_source&) const { self->state.source = sender(); }
+  void operator()(refuse_source& x) const {
+    if (auto to = sender())
+      self->send(to, std::move(x.message));
   }
+  void operator()(source_attached& x) const { tell_source(std::move(x)); }
+  void operator()(rows_appended& x) const { tell_source(x); }
+  void operator()(append_failed& x) const { tell_source(std::move(x)); }
+  void operator()(source_confirmed& x) const { tell_source(x); }
   void operator()(send_progress& x) const {
     self->send(self->state.shards[x.shard], std::move(x.message));
   }
@@ -140,11 +144,13 @@ private:
   void then(event_store_state::effects effects) const {
     perform_all(self, std::move(effects));
   }
+  source_actor sender() const {
+    return caf::actor_cast<source_actor>(self->current_sender());
+  }
   template <class Message>
-  void answer_source(Message message) const {
-    auto to = caf::actor_cast<source_actor>(self->current_sender());
-    if (to != nullptr)
-      self->send(to, std::move(message));
+  void tell_source(Message message) const {
+    if (self->state.source != nullptr)
+      self->send(self->state.source, std::move(message));
   }
 };
 
@@ -172,8 +178,9 @@ void on_down(pointer self, const caf::actor_addr& source) {
       self->state.core.on_shard_gone(i);
 }
 
-store_status status_of(const event_store_data& data) {
-  auto result = data.core.status();
+store_status status_of(pointer self) {
+  const auto& data = self->state;
+  auto result = data.core.status(now(self));
   auto stats = data.engine->stats();
   result.rows = stats.rows_appended;
   result.rows_repeated = stats.rows_repeated;
@@ -189,6 +196,8 @@ store_status status_of(const event_store_data& data) {
                               return std::max(data.core.floor_of(table),
                                               data.core.needed_floor_of(table));
                             });
+  if (result.full)
+    result.missing_bytes = result.waiting_bytes + data.engine->room_missing();
   return result;
 }
 
@@ -244,13 +253,17 @@ event_store(event_store_actor::stateful_pointer<event_store_data> self,
     [=](const lost_noted& message) {
       perform_all(self, self->state.core.on_lost_noted(message, now(self)));
     },
+    [=](const segments_removed& message) {
+      perform_all(self,
+                  self->state.core.on_segments_removed(message, now(self)));
+    },
     [=](const log_rewritten& message) {
       perform_all(self, self->state.core.on_log_rewritten(message, now(self)));
     },
     [=](const tick&) {
       perform_all(self, self->state.core.on_tick(now(self)));
     },
-    [=](const store_status_query&) { return status_of(self->state); },
+    [=](const store_status_query&) { return status_of(self); },
   };
 }
 

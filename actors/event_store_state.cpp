@@ -34,19 +34,24 @@ append_failed event_store_state::refuse(std::uint64_t number, errc code,
 event_store_state::effects
 event_store_state::on_attach_source(const attach_source& message) {
   if (message.writer < writer_)
-    return {
-      refuse(0, errc::stale_source,
-             to_string(message.writer) + " came after " + to_string(writer_))};
+    return {refuse_source{refuse(
+      0, errc::stale_source,
+      to_string(message.writer) + " came after " + to_string(writer_))}};
   writer_ = message.writer;
   number_ = 0;
-  return {call_abandon{}};
+  give_up_waiting();
+  return {adopt_source{}, call_abandon{}};
 }
 
 event_store_state::effects
 event_store_state::on_abandoned(const error& failure, const log_position& log,
                                 milliseconds now) {
+  attaching_ = waits_after(failure);
+  if (attaching_)
+    return wait_for_room(failure, now);
   if (failure)
     return {append_failed{options_.partition, 0, failure}};
+  full_ = {};
   // The indices of open blocks are given out again, and a block that was open
   // in part has other contents now.
   while (!window_.empty() && window_.back().index > log_.last_closed) {
@@ -73,16 +78,28 @@ event_store_state::on_abandoned(const error& failure, const log_position& log,
 event_store_state::effects
 event_store_state::on_append(const append_rows& message, milliseconds now) {
   if (message.writer != writer_)
-    return {refuse(message.number, errc::stale_source,
-                   to_string(message.writer) + " is not attached")};
+    return {refuse_source{refuse(message.number, errc::stale_source,
+                                 to_string(message.writer)
+                                   + " is not attached")}};
   if (message.number <= number_)
     return {rows_appended{options_.partition, message.number}};
-  if (message.number != number_ + 1)
+  auto last = waiting_.empty() ? number_ : waiting_.back().number;
+  if (message.number <= last)
+    return {}; // answered when it does not wait any more
+  if (message.number != last + 1)
     return {refuse(message.number, errc::append_out_of_order,
                    "append " + std::to_string(message.number) + " after "
-                     + std::to_string(number_))};
+                     + std::to_string(last))};
   if (failure_)
     return {append_failed{options_.partition, message.number, failure_}};
+  if (waiting_.empty())
+    return take(message, now);
+  queue(message);
+  return {};
+}
+
+event_store_state::effects
+event_store_state::take(const append_rows& message, milliseconds now) {
   auto block = without_promised(message.block);
   auto resolved = std::max(resolved_, message.resolved);
   if (block != nullptr && !block->empty())
@@ -122,9 +139,20 @@ event_store_state::on_appended(const call_append& call, block_ptr block,
                                const error& failure, const log_position& log,
                                milliseconds now) {
   log_ = log;
-  if (failure)
-    return {append_failed{options_.partition, call.number, failure}};
+  if (waits_after(failure)) {
+    waiting_.push_front({writer_, call.number, call.block, call.resolved});
+    return wait_for_room(failure, now);
+  }
   auto out = effects{};
+  if (failure) {
+    give_up_waiting();
+    out.push_back(append_failed{options_.partition, call.number, failure});
+    if (failure.code == errc::disk_full)
+      retention_.on_more_to_release(); // what the log has closed may go
+    schedule(out, now);
+    return out;
+  }
+  full_ = {};
   if (block != nullptr) {
     unsynced_bytes_ += block->bytes().size();
     keep(log.last, std::move(block));
@@ -141,6 +169,10 @@ void event_store_state::accept(std::uint64_t number, timestamp resolved,
                                effects& out) {
   number_ = number;
   out.push_back(rows_appended{options_.partition, number});
+  if (!waiting_.empty()) {
+    append_at_ = milliseconds{0};
+    out.push_back(wake_store{});
+  }
   if (resolved > resolved_) {
     resolved_ = resolved;
     if (!promises_.empty() && promises_.back().index == log_.last)

@@ -28,12 +28,14 @@ struct event_store_options {
   durability level = durability::written;
   std::size_t partitions = 1;              ///< Of the service.
   std::size_t place = 0;                   ///< This one among them, from 0.
+  full_disk when_full = full_disk::wait;
   std::uint64_t window_bytes = 32U << 20U; ///< Blocks held for slow shards.
   std::chrono::milliseconds sync_interval{50};
   std::uint64_t sync_bytes = 16U << 20U; ///< Sync earlier after so many.
   std::chrono::milliseconds release_interval{1000};
   std::chrono::milliseconds rewrite_retry{10000}; ///< After one that failed.
   retention_budget retention;                     ///< Beyond what feeds need.
+  std::chrono::milliseconds append_retry{1000};   ///< While the disk is full.
 };
 
 /// Where the engine stands; read from it after each call.
@@ -65,6 +67,8 @@ struct call_synced {
 struct call_retained {
   retention_budget budget;
 };
+/// Answered by `on_renewed`.
+struct call_renew {};
 /// Answered by `on_releasable`.
 struct call_releasable {};
 /// Answered by `on_released`.
@@ -85,6 +89,14 @@ struct call_leave {
 
 // -- messages -----------------------------------------------------------------
 
+/// Who sent the message being handled is the source from now on.
+struct adopt_source {};
+
+/// To who sent the message being handled, and is not the source any more.
+struct refuse_source {
+  append_failed message;
+};
+
 struct send_progress {
   std::size_t shard = 0;
   progress message;
@@ -100,14 +112,15 @@ struct wake_store {
 /// the engine nor a clock; `event_store` calls the engine in its place.
 class event_store_state {
 public:
-  /// source_attached, rows_appended and append_failed answer the message
-  /// being handled; source_confirmed goes to the source attached last.
+  /// source_attached, rows_appended, append_failed and source_confirmed go to
+  /// the source.
   using effect = std::variant<
-    call_append, call_abandon, call_begin_sync, call_synced, call_retained,
-    call_releasable, call_release, call_plan_rewrite, call_rewritten,
-    call_leave, rewrite_order, plan_scans, source_attached, rows_appended,
-    append_failed, source_confirmed, send_progress, answer_scan, read_blocks,
-    sync_log, note_lost, remove_segments, store_floor, wake_store>;
+    call_append, call_abandon, call_begin_sync, call_synced, call_renew,
+    call_retained, call_releasable, call_release, call_plan_rewrite,
+    call_rewritten, call_leave, rewrite_order, plan_scans, adopt_source,
+    refuse_source, source_attached, rows_appended, append_failed,
+    source_confirmed, send_progress, answer_scan, read_blocks, sync_log,
+    note_lost, remove_segments, store_floor, wake_store>;
   using effects = std::vector<effect>;
   using milliseconds = std::chrono::milliseconds;
 
@@ -175,6 +188,8 @@ public:
   [[nodiscard]] effects on_lost_noted(const lost_noted& message,
                                       milliseconds now);
   [[nodiscard]] effects on_released(std::vector<std::uint64_t> segments);
+  [[nodiscard]] effects on_segments_removed(const segments_removed& message,
+                                            milliseconds now);
   /// What a release leaves on disk may be rewritten: see
   /// `log_engine::plan_rewrite`. Rows go with that, too, so it is noted before.
   [[nodiscard]] effects on_rewrite_planned(std::optional<rewrite_order> order);
@@ -190,10 +205,12 @@ public:
   [[nodiscard]] effects on_sync_begun(sync_order order);
   [[nodiscard]] effects on_log_synced(const log_synced& message);
   [[nodiscard]] effects on_synced(const log_position& log, milliseconds now);
+  [[nodiscard]] effects on_renewed(const error& failure,
+                                   const log_position& log, milliseconds now);
   [[nodiscard]] effects on_tick(milliseconds now);
 
   /// Without what only the engine knows.
-  [[nodiscard]] store_status status() const;
+  [[nodiscard]] store_status status(milliseconds now = {}) const;
 
 private:
   struct shard_entry {
@@ -212,6 +229,7 @@ private:
   [[nodiscard]] append_failed refuse(std::uint64_t number, errc code,
                                      std::string detail) const;
   [[nodiscard]] block_ptr without_promised(const block_ptr& block);
+  [[nodiscard]] effects take(const append_rows& message, milliseconds now);
   void accept(std::uint64_t number, timestamp resolved, effects& out);
   void keep(block_index index, block_ptr block);
   void advance(effects& out);
@@ -222,6 +240,11 @@ private:
   void confirm(effects& out);
   void begin_sync(effects& out);
   void schedule(effects& out, milliseconds now);
+  [[nodiscard]] bool waits_after(const error& failure) const;
+  [[nodiscard]] effects wait_for_room(const error& failure, milliseconds now);
+  void append_again(effects& out, milliseconds now);
+  void queue(const append_rows& message);
+  void give_up_waiting();
   [[nodiscard]] block_index taken_by_all() const;
   void plan_rewrite(effects& out);
   void rewrite_later(effects& out, milliseconds now);
@@ -238,6 +261,13 @@ private:
   log_position log_;
   incarnation writer_;
   std::uint64_t number_ = 0; // of the writer's last append
+  // Those behind it that wait, all with rows: a promise joins the one before.
+  std::deque<append_rows> waiting_;
+  bool attaching_ = false; // waits, too
+  error full_;             // what they wait for
+  milliseconds full_since_{};
+  std::optional<milliseconds> append_at_; // again
+  bool undeleted_ = false;                // DISK has files to delete
   timestamp resolved_;       // promised by the source
   std::deque<promise> promises_;
   block_index announced_;
@@ -257,6 +287,8 @@ private:
   std::optional<milliseconds> rewrite_at_;       // not before
   error rewrite_failure_;
   std::uint64_t rows_below_resolved_ = 0;
+  std::uint64_t syncs_failed_ = 0;
+  error sync_failure_;
   error failure_;
 };
 

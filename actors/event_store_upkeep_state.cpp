@@ -171,17 +171,35 @@ event_store_state::effects
 event_store_state::on_log_synced(const log_synced& message) {
   if (!message.failure)
     return {call_synced{message.order}};
-  // A failed sync proves nothing when it is repeated: what the operating
-  // system held may be gone. Nothing more is taken.
+  // It proves nothing when it is repeated: what the operating system held may
+  // be gone.
+  ++syncs_failed_;
+  sync_failure_ = message.failure;
+  return {call_renew{}};
+}
+
+event_store_state::effects
+event_store_state::on_renewed(const error& failure, const log_position& log,
+                              milliseconds now) {
+  if (!failure)
+    return on_synced(log, now);
+  // Nothing more is taken.
   syncing_ = false;
-  failure_ = message.failure;
-  return {};
+  failure_ = sync_failure_;
+  auto out = effects{};
+  if (!waiting_.empty())
+    out.push_back(append_failed{options_.partition, waiting_.front().number,
+                                failure_});
+  give_up_waiting();
+  return out;
 }
 
 event_store_state::effects event_store_state::on_synced(const log_position& log,
                                                         milliseconds now) {
   syncing_ = false;
   log_ = log;
+  if (full_)
+    retention_.on_more_to_release(); // only what is durable may go
   auto out = effects{};
   advance(out);
   confirm(out);
@@ -253,22 +271,10 @@ event_store_state::effects event_store_state::on_tick(milliseconds now) {
     rewrite_at_.reset();
     plan_rewrite(out);
   }
+  if (append_at_ && now >= *append_at_)
+    append_again(out, now);
   schedule(out, now);
   return out;
-}
-
-store_status event_store_state::status() const {
-  auto result = store_status{};
-  result.last = log_.last;
-  result.announced = announced_;
-  result.synced = log_.synced;
-  result.resolved = announced_resolved_;
-  result.rows_below_resolved = rows_below_resolved_;
-  result.scans = scans_.scans();
-  result.out_of_range = scans_.out_of_range();
-  result.failure = failure_;
-  result.rewrite_failure = rewrite_failure_;
-  return result;
 }
 
 } // namespace sluice

@@ -161,6 +161,7 @@ service::impl::open_log(partition_id id, const std::string& source_name) const {
                   + std::to_string(id.value);
   log.segment_bytes = options.segment_bytes;
   log.compression = options.compression;
+  log.reserve_bytes = options.reserve_bytes.value_or(options.segment_bytes);
   log.tail_bytes_max = options.memory_budget / 4 / options.partitions;
   return segment_log::open(std::move(log));
 }
@@ -173,6 +174,7 @@ void service::impl::start_partition(std::size_t place, incarnation store_number,
   store.level = options.durability == durability_level::synced
                   ? durability::synced
                   : durability::written;
+  store.when_full = options.when_full;
   store.partitions = options.partitions;
   store.place = place;
   store.window_bytes = options.memory_budget / 8 / options.partitions;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "actors/sinks/callback.hpp"
 #include "actors/sinks/sink_connector.hpp"
 #include "actors/sources/source_connector.hpp"
+#include "messages/append.hpp"
 #include "messages/control.hpp"
 #include "messages/errc.hpp"
 #include "messages/feed.hpp"
@@ -52,6 +54,12 @@ struct service_options {
   retention_budget retention;
   /// Level of zstd for segments that are rewritten, 1 to 19; 0: none.
   int compression = 0;
+  /// Rows for which the disk has no room wait, or their source starts over
+  /// until there is some. Either way they go on by themselves.
+  full_disk when_full = full_disk::wait;
+  /// Kept on the disk, per partition, for what gives room back when it is
+  /// full. None: `segment_bytes`; 0: nothing is kept.
+  std::optional<std::uint64_t> reserve_bytes;
   std::size_t partitions = 1;
   /// Of the service's own actor system; what blocks has threads beside them.
   std::size_t threads = 2;

@@ -11,6 +11,12 @@
 /// Between a source and its event store, one per partition.
 namespace sluice {
 
+/// What becomes of rows that find the disk of the log full.
+enum class full_disk : std::uint8_t {
+  wait, ///< Until there is room; their source reads no further meanwhile.
+  fail, ///< Their source starts over, after a while.
+};
+
 /// SOURCE -> EVENT_STORE: a new incarnation takes over. Rows of a transaction
 /// that the former one left open are forgotten.
 struct attach_source {

@@ -33,6 +33,8 @@ public:
   error in_the_way;               ///< Scans come to a gap at once.
   bool syncs_by_itself = false;   ///< As a log in memory does.
   error append_failure;
+  error renew_failure;
+  error abandon_failure;
   bool notes_by_itself = true; ///< What is lost, as DISK does.
   error note_failure;
   retained_rows retained{timestamp::max(), {}}; ///< What the budget comes to.
@@ -147,6 +149,8 @@ private:
     run(uut.on_appended(x, x.block, {}, at, now));
   }
   void perform(call_abandon&) {
+    if (abandon_failure)
+      return run(uut.on_abandoned(abandon_failure, at, now));
     blocks.erase(blocks.upper_bound(at.last_closed.value), blocks.end());
     at.last = at.last_closed;
     run(uut.on_abandoned({}, at, now));
@@ -159,6 +163,11 @@ private:
   void perform(call_retained& x) {
     budget = x.budget;
     run(uut.on_retained(retained, now));
+  }
+  void perform(call_renew&) {
+    if (!renew_failure)
+      at.synced = at.last;
+    run(uut.on_renewed(renew_failure, at, now));
   }
   void perform(call_releasable&) {
     auto floor = uut.floor_of({7});

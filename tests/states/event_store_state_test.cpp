@@ -24,12 +24,13 @@ TEST_CASE("a newer writer takes over and the older one is refused") {
   bench.attach_source(2);
   CHECK(bench.take<source_attached>().size() == 1);
   bench.append(block_of({{7, 20}, end_mark}), 20); // by writer 1
-  auto refused = bench.take<append_failed>();
+  auto refused = bench.take<refuse_source>();
   REQUIRE(refused.size() == 1);
-  CHECK(refused[0].reason.code == errc::stale_source);
+  CHECK(refused[0].message.reason.code == errc::stale_source);
   bench.attach_source(1);
   CHECK(bench.take<source_attached>().empty());
-  CHECK(bench.take<append_failed>().size() == 1);
+  CHECK(bench.take<refuse_source>().size() == 1);
+  CHECK(bench.take<adopt_source>().size() == 2); // not by the third
   CHECK(bench.blocks.empty());
 }
 
@@ -60,13 +61,13 @@ TEST_CASE("a gap between numbers is refused until the source attaches again") {
 TEST_CASE("after a failed append nothing behind it is taken") {
   auto bench = event_store_bench{};
   bench.attach_source();
-  bench.append_failure = {errc::disk_full, "no space"};
+  bench.append_failure = {errc::log_io, "EIO"};
   bench.append(block_of({{7, 20}, end_mark}), 20);
   bench.append_failure = {};
   bench.append(nullptr, 40); // was on its way already
   auto refused = bench.take<append_failed>();
   REQUIRE(refused.size() == 2);
-  CHECK(refused[0].reason.code == errc::disk_full);
+  CHECK(refused[0].reason.code == errc::log_io);
   CHECK(refused[1].reason.code == errc::append_out_of_order);
   CHECK(bench.uut.status().resolved == timestamp{0});
 }
@@ -273,12 +274,34 @@ TEST_CASE("many bytes are synced before their time") {
   CHECK(bench.take<sync_log>().size() == 1);
 }
 
-TEST_CASE("after a failed sync nothing more is taken") {
+TEST_CASE("what a failed sync left out is confirmed once it was renewed") {
   auto bench = event_store_bench{};
+  bench.load_feeds();
   bench.attach_source();
   bench.append(block_of({{7, 20}, end_mark}), 20);
   bench.advance(50);
+  bench.append(block_of({{7, 40}, end_mark}), 40);
+  CHECK(bench.take<source_confirmed>().empty());
   bench.run(bench.uut.on_log_synced({{{1}, {1}}, {errc::log_io, "EIO"}}));
+  auto confirmed = bench.take<source_confirmed>();
+  REQUIRE(confirmed.size() == 1);
+  CHECK(confirmed[0].ts == timestamp{40});
+  bench.append(block_of({{7, 60}, end_mark}), 60);
+  CHECK(bench.take<append_failed>().empty());
+  CHECK_FALSE(bench.uut.status().failure);
+  CHECK(bench.uut.status().syncs_failed == 1);
+  CHECK(bench.uut.status().sync_failure.code == errc::log_io);
+}
+
+TEST_CASE("after a failed sync that is not renewed nothing more is taken") {
+  auto bench = event_store_bench{};
+  bench.load_feeds();
+  bench.attach_source();
+  bench.append(block_of({{7, 20}, end_mark}), 20);
+  bench.advance(50);
+  bench.renew_failure = {errc::log_corrupt, "gone"};
+  bench.run(bench.uut.on_log_synced({{{1}, {1}}, {errc::log_io, "EIO"}}));
+  CHECK(bench.take<source_confirmed>().empty());
   bench.append(block_of({{7, 40}, end_mark}), 40);
   auto refused = bench.take<append_failed>();
   REQUIRE(refused.size() == 1);
