@@ -37,6 +37,13 @@ struct copy_state {
     return source.idle && !source.failure && feed.tables > 0
            && feed.resolved >= source.resolved && feed.unflushed.empty();
   }
+  /// Rows wait for room on the log's disk.
+  [[nodiscard]] sluice::error full() const {
+    for (const auto& part : log)
+      if (part.full)
+        return part.full;
+    return {};
+  }
   /// What the upstream keeps because of the feed, where it is worth a word.
   [[nodiscard]] std::string kept() const {
     constexpr auto little = std::uint64_t{1} << 20U;
@@ -54,6 +61,8 @@ struct copy_state {
       return to_string(source.failure);
     if (feed.failure)
       return to_string(feed.failure);
+    if (auto disk = full())
+      return to_string(disk);
     if (!source.copying.empty())
       return copy_note(source);
     auto behind = source.resolved.value
@@ -87,13 +96,14 @@ struct copy_watch {
                               x.feed.rows_durable};
     if (std::exchange(durable_, durable) != durable)
       failing_since_.reset();
-    if (!from && !to)
+    auto disk = x.full();
+    if (!from && !to && !disk)
       return {};
     auto now = clock::now();
     if (!failing_since_)
       failing_since_ = now;
     if (patience && now - *failing_since_ >= *patience)
-      return from ? from : to;
+      return from ? from : disk ? disk : to;
     return {};
   }
 

@@ -1,26 +1,10 @@
 // A disk that is full, for real: a small file system in memory.
-#include <sched.h>
-#include <sys/mount.h>
-
 #include "desk.hpp"
+#include "tests/support/small_file_system.hpp"
 
 using namespace sluice::error_test;
 
 namespace {
-
-/// For this process and its children only, so nothing of it is left.
-bool mount_small_disk(const std::string& at) {
-  fs::create_directory(at);
-  return ::unshare(CLONE_NEWNS) == 0
-         && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0
-         && ::mount("sluice_test", at.c_str(), "tmpfs", 0, "size=24m") == 0;
-}
-
-#define MOUNT_OR_SKIP(at)                                                      \
-  if (!mount_small_disk(at)) {                                                 \
-    MESSAGE("SKIPPED: no right to mount a small file system here");            \
-    return;                                                                    \
-  }
 
 /// Takes the space that rows would take.
 void fill(const std::string& path) {
@@ -42,7 +26,7 @@ void add_megabytes(desk& uut, int count) {
 
 TEST_CASE("a full disk of the log is one line") {
   auto uut = desk{};
-  MOUNT_OR_SKIP(uut.at("disk"));
+  MOUNT_OR_SKIP(disk, uut.at("disk"), "24m");
   auto job = command{.state = "disk/state"};
   uut.verifies(job);
   add_megabytes(uut, 2);
@@ -56,21 +40,19 @@ TEST_CASE("a full disk of the log is one line") {
 
 TEST_CASE("a disk that fills up while a run goes on is one line") {
   auto uut = desk{};
-  MOUNT_OR_SKIP(uut.at("disk"));
+  MOUNT_OR_SKIP(disk, uut.at("disk"), "24m");
   auto job = command{.state = "disk/state"};
   add_megabytes(uut, 30);
   uut.fails(job, "disk_full", "disk/state/log/app/1/",
             "Make space; rows wait at the source meanwhile.");
   uut.app_goes_on();
-  REQUIRE(::mount("sluice_test", uut.at("disk").c_str(), "tmpfs", MS_REMOUNT,
-                  "size=200m")
-          == 0);
+  REQUIRE(disk.resize("200m"));
   uut.verifies(job);
 }
 
 TEST_CASE("without --once a run waits for space and says so") {
   auto uut = desk{};
-  MOUNT_OR_SKIP(uut.at("disk"));
+  MOUNT_OR_SKIP(disk, uut.at("disk"), "24m");
   auto job = command{.state = "disk/state", .once = false};
   auto run = uut.start(job);
   desk::wait_until(*run, [&] { return uut.replicated() == 3; });
@@ -90,7 +72,7 @@ TEST_CASE("without --once a run waits for space and says so") {
 
 TEST_CASE("a full disk of the replica is one line") {
   auto uut = desk{};
-  MOUNT_OR_SKIP(uut.at("disk"));
+  MOUNT_OR_SKIP(disk, uut.at("disk"), "24m");
   auto job = command{.replica = "disk/replica.db"};
   uut.verifies(job);
   add_megabytes(uut, 2);

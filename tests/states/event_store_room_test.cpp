@@ -10,7 +10,8 @@ namespace {
 const auto no_space = error{errc::disk_full, "1.seg: no space"};
 
 struct full : event_store_bench {
-  explicit full(full_disk how = full_disk::wait) : event_store_bench{with(how)} {
+  explicit full(full_disk how = full_disk::wait)
+    : event_store_bench{with(how)} {
     attach_source();
     append(block_of({{7, 20}, end_mark}), 20);
     load_feed(0);

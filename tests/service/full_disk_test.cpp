@@ -1,0 +1,179 @@
+// A disk that is full, for real, under a whole service.
+
+#include <chrono>
+#include <functional>
+#include <mutex>
+#include <numeric>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "actors/service.hpp"
+#include "actors/sources/sqlite/sqlite_source.hpp"
+#include "store/sqlite_db.hpp"
+#include "tests/support/small_file_system.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+using namespace sluice;
+using namespace sluice::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+using numbers = std::vector<std::int64_t>;
+
+constexpr auto rows_all = std::int64_t{2000}; // of 20 KB: more than the disk
+
+bool comes_true(const std::function<bool()>& what) {
+  auto until = std::chrono::steady_clock::now() + 40s;
+  while (!what()) {
+    if (std::chrono::steady_clock::now() > until)
+      return false;
+    std::this_thread::sleep_for(5ms);
+  }
+  return true;
+}
+
+struct bench {
+  explicit bench(std::string disk, full_disk how = full_disk::wait) {
+    options.directory = disk + "/service";
+    options.segment_bytes = 1 << 20;
+    options.credit_bytes = 1 << 20;
+    options.when_full = how;
+    auto opened = sqlite_db::open(home.file("app.db"));
+    REQUIRE(opened);
+    db = std::move(*opened);
+    run("PRAGMA journal_mode = WAL");
+    run("CREATE TABLE items (id INTEGER PRIMARY KEY, text TEXT)");
+    start();
+  }
+  void run(const std::string& sql) { REQUIRE(db->exec(sql)); }
+  void insert_all() {
+    run("WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n "
+        "WHERE i < "
+        + std::to_string(rows_all)
+        + ") INSERT INTO items SELECT i, hex(zeroblob(10000)) FROM n");
+  }
+  void start() {
+    uut.reset();
+    auto opened = service::open(options);
+    INFO((opened ? "" : to_string(opened.error())));
+    REQUIRE(opened);
+    uut.emplace(std::move(*opened));
+    REQUIRE(uut->create_feed("all"));
+    auto source = sqlite_source_options{};
+    source.path = home.file("app.db");
+    REQUIRE(uut->add_source("app", make_sqlite_source(source)));
+    auto take = [this](const change_batch& batch, const acknowledger& done) {
+      auto guard = std::lock_guard{mutex};
+      for (const auto& x : batch)
+        if (x.op() == row_op::insert)
+          taken.push_back(x.value("id")->integer);
+      if (acknowledges)
+        done.ack();
+      else
+        unacknowledged = done;
+      return status{};
+    };
+    REQUIRE(uut->subscribe("all", take));
+  }
+  void acknowledge_all() {
+    auto guard = std::lock_guard{mutex};
+    acknowledges = true;
+    if (unacknowledged)
+      unacknowledged->ack();
+  }
+  [[nodiscard]] numbers taken_rows() {
+    auto guard = std::lock_guard{mutex};
+    return taken;
+  }
+  [[nodiscard]] store_status log() {
+    auto x = uut->log();
+    REQUIRE(x);
+    return x->front();
+  }
+  [[nodiscard]] error source_failure() {
+    auto x = uut->source();
+    REQUIRE(x);
+    return x->failure;
+  }
+  /// Nobody waits any more, and there is a reserve again.
+  [[nodiscard]] bool has_room() {
+    auto x = log();
+    return !x.full && x.missing_bytes == 0;
+  }
+
+  temporary_directory home;
+  service_options options;
+  std::unique_ptr<sqlite_db> db;
+  std::mutex mutex;
+  numbers taken;
+  bool acknowledges = false;
+  std::optional<acknowledger> unacknowledged;
+  std::optional<service> uut;
+};
+
+numbers all_rows() {
+  auto result = numbers(rows_all);
+  std::iota(result.begin(), result.end(), 1);
+  return result;
+}
+
+} // namespace
+
+TEST_CASE("rows wait for room on a full disk, and go on by themselves") {
+  auto place = temporary_directory{};
+  MOUNT_OR_SKIP(disk, place.file("disk"), "16m");
+  auto x = bench{place.file("disk")};
+  x.insert_all();
+  REQUIRE(comes_true([&] { return x.log().full.code == errc::disk_full; }));
+  CHECK_FALSE(x.source_failure());
+  CHECK_FALSE(x.log().failure);
+  CHECK(x.log().waiting_bytes > 0);
+  CHECK(x.log().missing_bytes >= x.log().waiting_bytes);
+  SUBCASE("when their consumer has taken what is there") {
+    x.acknowledge_all();
+    CHECK(comes_true([&] { return x.taken_rows().size() >= rows_all; }));
+    CHECK(x.taken_rows() == all_rows());
+  }
+  SUBCASE("when somebody makes space") {
+    REQUIRE(disk.resize("200m"));
+    REQUIRE(comes_true([&] { return x.has_room(); }));
+    x.acknowledge_all();
+    CHECK(comes_true([&] { return x.taken_rows().size() >= rows_all; }));
+    CHECK(x.taken_rows() == all_rows());
+  }
+  SUBCASE("after a restart, too, and a stop does not wait for it") {
+    auto begin = std::chrono::steady_clock::now();
+    (void) x.uut->stop(200ms);
+    CHECK(std::chrono::steady_clock::now() - begin < 10s);
+    x.unacknowledged.reset();
+    x.acknowledges = true;
+    x.start();
+    auto got = std::set<std::int64_t>{};
+    CHECK(comes_true([&] {
+      auto now = x.taken_rows();
+      got.insert(now.begin(), now.end());
+      return got.size() == rows_all;
+    }));
+  }
+  CHECK(comes_true([&] { return x.has_room(); }));
+}
+
+TEST_CASE("on demand a full disk is the source's failure until there is room") {
+  auto place = temporary_directory{};
+  MOUNT_OR_SKIP(disk, place.file("disk"), "16m");
+  auto x = bench{place.file("disk"), full_disk::fail};
+  x.insert_all();
+  REQUIRE(
+    comes_true([&] { return x.source_failure().code == errc::disk_full; }));
+  CHECK_FALSE(x.log().full);
+  x.acknowledge_all();
+  CHECK(comes_true([&] { return x.taken_rows().size() >= rows_all; }));
+  CHECK(x.taken_rows() == all_rows());
+  CHECK(comes_true([&] { return !x.source_failure(); }));
+}
