@@ -36,7 +36,8 @@ std::vector<planned_scan> plan(const log_engine& engine,
                                 x.location,
                                 std::move(x.tables),
                                 x.last,
-                                {}});
+                                {},
+                                x.run});
     result.push_back(std::move(planned));
   }
   return result;

@@ -26,14 +26,18 @@ void append_within(std::vector<scan_rows>& to, const scan_rows& rows,
 
 // The rows that an entry asks for, by full cursors: several transactions may
 // share a commit_ts.
-void append_asked(std::vector<scan_rows>& to, const block_ptr& block,
+void append_asked(std::vector<scan_rows>& to, const planned_piece& piece,
                   const scan_entry& asked, key_filter& within) {
+  const auto& block = piece.block;
   if (asked.table == all_tables) {
     to.push_back({block, 0, static_cast<std::uint32_t>(block->rows())});
     return;
   }
-  for (const auto& run : block->runs()) {
-    if (run.table != asked.table || run.last_cursor <= asked.after)
+  const auto& runs = block->runs();
+  for (auto i = first_run(*block, asked.table, piece.run);
+       i < runs.size() && runs[i].table == asked.table; ++i) {
+    const auto& run = runs[i];
+    if (run.last_cursor <= asked.after)
       continue;
     auto skip = rows_up_to(*block, run.first, run.count, asked.after);
     auto rows = scan_rows{block, run.first + skip, run.count - skip};
@@ -153,7 +157,7 @@ void log_scan_state::fill(open_scan& scan, std::size_t wish,
   auto within = key_filter{result.asked.range};
   for (const auto& piece : plan.pieces) {
     if (piece.block != nullptr) {
-      append_asked(result.rows, piece.block, result.asked, within);
+      append_asked(result.rows, piece, result.asked, within);
       continue;
     }
     if (piece.failure.code == errc::log_corrupt && !result.rows.empty()) {

@@ -30,7 +30,8 @@ struct planned_piece {
   block_location location;
   std::vector<table_id> tables = {}; ///< In it. Of a scan of all tables only.
   row_cursor last = {};
-  error failure = {}; ///< Of the read.
+  error failure = {};    ///< Of the read.
+  std::uint32_t run = 0; ///< See `scan_piece`.
 };
 
 struct planned_scan {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "messages/row.hpp"
@@ -25,6 +27,20 @@ namespace sluice {
     }
   }
   return low;
+}
+
+/// The first run of `table`, or where it would be.
+/// @param hint Perhaps that one.
+[[nodiscard]] inline std::size_t first_run(const row_block& block,
+                                           table_id table, std::size_t hint) {
+  const auto& runs = block.runs();
+  if (hint < runs.size() && runs[hint].table == table
+      && (hint == 0 || runs[hint - 1].table < table))
+    return hint;
+  auto found = std::partition_point(
+    runs.begin(), runs.end(),
+    [&](const block_run& x) { return x.table < table; });
+  return static_cast<std::size_t>(found - runs.begin());
 }
 
 [[nodiscard]] inline std::uint64_t

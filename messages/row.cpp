@@ -3,38 +3,18 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <numeric>
+#include <functional>
+
+#include "messages/radix_sort.hpp"
 
 namespace sluice {
 
 namespace {
 
-static_assert(std::endian::native == std::endian::little,
-              "records are little-endian and read in place");
-
-// Offsets inside a record; docs/row_format.md has the table.
-constexpr std::size_t at_size = 0;
-constexpr std::size_t at_op = 4;
-constexpr std::size_t at_flags = 5;
-constexpr std::size_t at_columns = 6;
-constexpr std::size_t at_table = 8;
-constexpr std::size_t at_commit_ts = 16;
-constexpr std::size_t at_start_ts = 24;
-constexpr std::size_t at_position = 32;
-constexpr std::size_t at_recorded = 40;
-constexpr std::size_t at_schema = 48;
-constexpr std::size_t at_before = 52;
-constexpr std::size_t header_size = 56;
+using namespace record;
 
 constexpr std::uint8_t flag_copied = 1;
 constexpr std::uint8_t known_flags = flag_copied;
-
-template <class T>
-T load(const char* from) noexcept {
-  T result;
-  std::memcpy(&result, from, sizeof(T));
-  return result;
-}
 
 template <class T>
 void put(std::string& to, T x) {
@@ -120,9 +100,12 @@ const char* check_image(const char* at, const char* end,
   const auto* nulls = at;
   const auto* unchanged = at + map;
   at += 2 * map;
-  for (std::size_t i = columns; i < map * 8; ++i)
-    if (bit(nulls, i) || bit(unchanged, i))
-      return nullptr;
+  auto unused = columns % 8 == 0 ? 0U : 0xFFU << columns % 8;
+  auto last = [map](const char* bits) {
+    return map == 0 ? 0U : load<std::uint8_t>(bits + map - 1);
+  };
+  if (((last(nulls) | last(unchanged)) & unused) != 0)
+    return nullptr;
   for (std::size_t i = 0; i < columns; ++i) {
     if (bit(nulls, i) && bit(unchanged, i))
       return nullptr;
@@ -244,46 +227,12 @@ void image_view::decode(std::vector<value_view>& into) const {
 
 // -- row_view -----------------------------------------------------------------
 
-std::uint32_t row_view::size_bytes() const noexcept {
-  return load<std::uint32_t>(data_ + at_size);
-}
-
-row_op row_view::op() const noexcept {
-  return static_cast<row_op>(load<std::uint8_t>(data_ + at_op));
-}
-
 bool row_view::copied() const noexcept {
   return (load<std::uint8_t>(data_ + at_flags) & flag_copied) != 0;
 }
 
-table_id row_view::table() const noexcept {
-  return {load<std::uint64_t>(data_ + at_table)};
-}
-
-row_cursor row_view::cursor() const noexcept {
-  return {{load<std::uint64_t>(data_ + at_commit_ts)},
-          {load<std::uint64_t>(data_ + at_start_ts)},
-          load<std::uint64_t>(data_ + at_position)};
-}
-
-timestamp row_view::commit_ts() const noexcept {
-  return {load<std::uint64_t>(data_ + at_commit_ts)};
-}
-
-schema_version row_view::schema() const noexcept {
-  return {load<std::uint32_t>(data_ + at_schema)};
-}
-
-std::uint64_t row_view::recorded_us() const noexcept {
-  return load<std::uint64_t>(data_ + at_recorded);
-}
-
 row_header row_view::header() const noexcept {
   return {table(), cursor(), op(), copied(), schema(), recorded_us()};
-}
-
-std::uint16_t row_view::columns() const noexcept {
-  return load<std::uint16_t>(data_ + at_columns);
 }
 
 bool row_view::in_key(std::uint16_t i) const noexcept {
@@ -304,61 +253,129 @@ image_view row_view::after() const noexcept {
   return {at, columns()};
 }
 
-// -- row_block ----------------------------------------------------------------
+// -- places
+// --------------------------------------------------------------------
 
-expected<block_ptr> row_block::parse(std::string bytes,
-                                     std::vector<std::uint32_t> ends) {
-  auto result = std::shared_ptr<row_block>(new row_block);
+namespace {
+
+// Fewer rows are sorted faster by comparing.
+constexpr std::size_t rows_to_count_min = 64;
+
+struct group_key {
+  table_id table;
+  std::uint32_t schema = 0;
+  std::uint32_t offset = 0; // last, so that commit order stays
+
+  friend auto operator<=>(const group_key&, const group_key&) = default;
+};
+
+std::vector<group_key> grouped(std::string_view bytes,
+                               const std::vector<std::uint32_t>& offsets) {
+  auto keys = std::vector<group_key>{};
+  keys.reserve(offsets.size());
+  auto one_schema = true;
+  for (auto offset : offsets) {
+    auto x = row_view{bytes.data() + offset};
+    auto schema = static_cast<std::uint32_t>(x.schema().value);
+    keys.push_back({x.table(), schema, offset});
+    one_schema = one_schema && schema == keys.front().schema;
+  }
+  if (std::is_sorted(keys.begin(), keys.end()))
+    return keys;
+  if (one_schema && keys.size() >= rows_to_count_min)
+    radix_sort(keys, [](const group_key& x) { return x.table.value; });
+  else
+    std::sort(keys.begin(), keys.end());
+  return keys;
+}
+
+// Fills in all but the offsets.
+void group(std::string_view bytes, row_places& places) {
+  auto keys = grouped(bytes, places.offsets);
+  auto is_new = [&](std::size_t i) {
+    return i == 0 || keys[i].table != keys[i - 1].table
+           || keys[i].schema != keys[i - 1].schema;
+  };
+  auto runs = std::size_t{0};
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    runs += is_new(i) ? 1 : 0;
+  places.runs.reserve(runs);
+  places.grouped.reserve(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    auto row = row_view{bytes.data() + keys[i].offset};
+    if (is_new(i))
+      places.runs.push_back({keys[i].table,
+                             {keys[i].schema},
+                             static_cast<std::uint32_t>(i),
+                             0,
+                             0,
+                             row.cursor(),
+                             {}});
+    auto& run = places.runs.back();
+    ++run.count;
+    run.bytes += row.size_bytes();
+    run.last_cursor = row.cursor();
+    places.grouped.push_back(keys[i].offset);
+  }
+}
+
+} // namespace
+
+expected<row_places> locate_rows(std::string_view bytes) {
   if (bytes.size() > UINT32_MAX)
     return fail(errc::malformed, "row block larger than 4 GiB");
+  auto result = row_places{};
   for (std::size_t at = 0; at < bytes.size();) {
     auto size = check_record(bytes.data() + at, bytes.size() - at);
     if (size == 0)
       return fail(errc::malformed,
                   "row record at byte " + std::to_string(at) + " of its block");
-    result->offsets_.push_back(static_cast<std::uint32_t>(at));
+    result.offsets.push_back(static_cast<std::uint32_t>(at));
     at += size;
   }
-  auto rising = std::adjacent_find(ends.begin(), ends.end(),
-                                   std::greater_equal<>{})
-                == ends.end();
-  if (!rising || (!ends.empty() && ends.back() > result->offsets_.size())
-      || (!ends.empty() && ends.front() == 0))
+  group(bytes, result);
+  return result;
+}
+
+bool are_ends(const std::vector<std::uint32_t>& ends,
+              std::size_t rows) noexcept {
+  if (ends.empty())
+    return true;
+  auto falls = std::adjacent_find(ends.begin(), ends.end(),
+                                  std::greater_equal<>{});
+  return falls == ends.end() && ends.front() > 0 && ends.back() <= rows;
+}
+
+// -- row_block ----------------------------------------------------------------
+
+expected<block_ptr> row_block::parse(std::string bytes,
+                                     std::vector<std::uint32_t> ends) {
+  auto places = locate_rows(bytes);
+  if (!places)
+    return tl::unexpected{std::move(places.error())};
+  if (!are_ends(ends, places->offsets.size()))
     return fail(errc::malformed, "end marks of a row block");
+  auto result = std::shared_ptr<row_block>(new row_block);
   result->bytes_ = std::move(bytes);
   result->ends_ = std::move(ends);
-  result->group();
+  result->places_ = std::move(*places);
   return result;
 }
 
 std::uint64_t row_block::footprint() const noexcept {
   return sizeof(row_block) + bytes_.capacity()
-         + (offsets_.capacity() + grouped_.capacity() + ends_.capacity())
+         + (places_.offsets.capacity() + places_.grouped.capacity()
+            + ends_.capacity())
              * sizeof(std::uint32_t)
-         + runs_.capacity() * sizeof(block_run);
-}
-
-void row_block::group() {
-  grouped_.resize(offsets_.size());
-  std::iota(grouped_.begin(), grouped_.end(), 0U);
-  auto key = [this](std::uint32_t i) {
-    return std::pair{row(i).table(), row(i).schema()};
-  };
-  std::stable_sort(grouped_.begin(), grouped_.end(),
-                   [&](auto x, auto y) { return key(x) < key(y); });
-  for (std::uint32_t i = 0; i < grouped_.size(); ++i) {
-    auto x = grouped(i);
-    if (runs_.empty() || runs_.back().table != x.table()
-        || runs_.back().schema != x.schema())
-      runs_.push_back({x.table(), x.schema(), i, 0, 0, x.cursor(), {}});
-    auto& run = runs_.back();
-    ++run.count;
-    run.bytes += x.size_bytes();
-    run.last_cursor = x.cursor();
-  }
+         + places_.runs.capacity() * sizeof(block_run);
 }
 
 // -- row_block_builder --------------------------------------------------------
+
+void row_block_builder::reserve(std::size_t rows, std::size_t bytes) {
+  offsets_.reserve(rows);
+  bytes_.reserve(bytes);
+}
 
 void row_block_builder::add(const row_header& header,
                             const std::vector<bool>& key_columns,
@@ -416,9 +433,9 @@ std::size_t row_block_builder::size_bytes() const noexcept {
 block_ptr row_block_builder::finish() {
   auto result = std::shared_ptr<row_block>(new row_block);
   result->bytes_ = std::move(bytes_);
-  result->offsets_ = std::move(offsets_);
+  result->places_.offsets = std::move(offsets_);
   result->ends_ = std::move(ends_);
-  result->group();
+  group(result->bytes_, result->places_);
   *this = row_block_builder{};
   return result;
 }

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -12,6 +15,34 @@
 
 /// Rows as bytes. docs/row_format.md describes every byte; here is the code.
 namespace sluice {
+
+/// Offsets inside a record; docs/row_format.md has the table.
+namespace record {
+
+static_assert(std::endian::native == std::endian::little,
+              "records are little-endian and read in place");
+
+inline constexpr std::size_t at_size = 0;
+inline constexpr std::size_t at_op = 4;
+inline constexpr std::size_t at_flags = 5;
+inline constexpr std::size_t at_columns = 6;
+inline constexpr std::size_t at_table = 8;
+inline constexpr std::size_t at_commit_ts = 16;
+inline constexpr std::size_t at_start_ts = 24;
+inline constexpr std::size_t at_position = 32;
+inline constexpr std::size_t at_recorded = 40;
+inline constexpr std::size_t at_schema = 48;
+inline constexpr std::size_t at_before = 52;
+inline constexpr std::size_t header_size = 56;
+
+template <class T>
+[[nodiscard]] T load(const char* from) noexcept {
+  T result;
+  std::memcpy(&result, from, sizeof(T));
+  return result;
+}
+
+} // namespace record
 
 /// What a row record says. The numbers are in the format.
 enum class row_op : std::uint8_t {
@@ -104,19 +135,37 @@ public:
     // nop
   }
 
-  [[nodiscard]] std::uint32_t size_bytes() const noexcept;
+  [[nodiscard]] std::uint32_t size_bytes() const noexcept {
+    return field<std::uint32_t>(record::at_size);
+  }
   [[nodiscard]] std::string_view bytes() const noexcept {
     return {data_, size_bytes()};
   }
-  [[nodiscard]] row_op op() const noexcept;
+  [[nodiscard]] row_op op() const noexcept {
+    return static_cast<row_op>(field<std::uint8_t>(record::at_op));
+  }
   [[nodiscard]] bool copied() const noexcept;
-  [[nodiscard]] table_id table() const noexcept;
-  [[nodiscard]] row_cursor cursor() const noexcept;
-  [[nodiscard]] timestamp commit_ts() const noexcept;
-  [[nodiscard]] schema_version schema() const noexcept;
-  [[nodiscard]] std::uint64_t recorded_us() const noexcept;
+  [[nodiscard]] table_id table() const noexcept {
+    return {field<std::uint64_t>(record::at_table)};
+  }
+  [[nodiscard]] row_cursor cursor() const noexcept {
+    return {commit_ts(),
+            {field<std::uint64_t>(record::at_start_ts)},
+            field<std::uint64_t>(record::at_position)};
+  }
+  [[nodiscard]] timestamp commit_ts() const noexcept {
+    return {field<std::uint64_t>(record::at_commit_ts)};
+  }
+  [[nodiscard]] schema_version schema() const noexcept {
+    return {field<std::uint32_t>(record::at_schema)};
+  }
+  [[nodiscard]] std::uint64_t recorded_us() const noexcept {
+    return field<std::uint64_t>(record::at_recorded);
+  }
   [[nodiscard]] row_header header() const noexcept;
-  [[nodiscard]] std::uint16_t columns() const noexcept;
+  [[nodiscard]] std::uint16_t columns() const noexcept {
+    return field<std::uint16_t>(record::at_columns);
+  }
   /// Whether column `i` belongs to the row's key.
   [[nodiscard]] bool in_key(std::uint16_t i) const noexcept;
   /// Old values: of an update or erase. A source that knows only the old key
@@ -124,8 +173,17 @@ public:
   [[nodiscard]] image_view before() const noexcept;
   /// New values: of an insert or update.
   [[nodiscard]] image_view after() const noexcept;
+  /// Brings what says where it belongs into the cache.
+  void prefetch() const noexcept {
+    __builtin_prefetch(data_ + record::at_commit_ts);
+  }
 
 private:
+  template <class T>
+  [[nodiscard]] T field(std::size_t at) const noexcept {
+    return record::load<T>(data_ + at);
+  }
+
   const char* data_ = nullptr;
 };
 
@@ -139,6 +197,21 @@ struct block_run {
   row_cursor first_cursor;
   row_cursor last_cursor;
 };
+
+/// Where the records of a block are, and how they group by table.
+struct row_places {
+  std::vector<std::uint32_t> offsets; ///< In commit order.
+  std::vector<std::uint32_t> grouped; ///< The same by table.
+  std::vector<block_run> runs;        ///< Of `grouped`.
+};
+
+/// Takes `bytes` apart, checking every length and count in them.
+/// @error errc::malformed
+[[nodiscard]] expected<row_places> locate_rows(std::string_view bytes);
+
+/// Whether these can be the end marks of a block: see `row_block::ends`.
+[[nodiscard]] bool are_ends(const std::vector<std::uint32_t>& ends,
+                            std::size_t rows) noexcept;
 
 class row_block;
 /// Blocks are immutable and shared by everything that reads them.
@@ -154,19 +227,21 @@ public:
   [[nodiscard]] static expected<block_ptr>
   parse(std::string bytes, std::vector<std::uint32_t> ends);
 
-  [[nodiscard]] std::size_t rows() const noexcept { return offsets_.size(); }
-  [[nodiscard]] bool empty() const noexcept { return offsets_.empty(); }
+  [[nodiscard]] std::size_t rows() const noexcept {
+    return places_.offsets.size();
+  }
+  [[nodiscard]] bool empty() const noexcept { return rows() == 0; }
   /// Row `i` in commit order.
   [[nodiscard]] row_view row(std::size_t i) const noexcept {
-    return row_view{bytes_.data() + offsets_[i]};
+    return row_view{bytes_.data() + places_.offsets[i]};
   }
   /// Row `i` of the grouped order that `block_run::first` counts in. Inside
   /// a run the order is commit order.
   [[nodiscard]] row_view grouped(std::size_t i) const noexcept {
-    return row(grouped_[i]);
+    return row_view{bytes_.data() + places_.grouped[i]};
   }
   [[nodiscard]] const std::vector<block_run>& runs() const noexcept {
-    return runs_;
+    return places_.runs;
   }
   /// Numbers of rows after which a transaction is complete, ascending.
   [[nodiscard]] const std::vector<std::uint32_t>& ends() const noexcept {
@@ -174,7 +249,7 @@ public:
   }
   /// Whether no transaction is left open at the end.
   [[nodiscard]] bool closed() const noexcept {
-    return offsets_.empty() || (!ends_.empty() && ends_.back() == rows());
+    return empty() || (!ends_.empty() && ends_.back() == rows());
   }
   [[nodiscard]] row_cursor first_cursor() const noexcept {
     return empty() ? row_cursor{} : row(0).cursor();
@@ -183,6 +258,7 @@ public:
     return empty() ? row_cursor{} : row(rows() - 1).cursor();
   }
   [[nodiscard]] std::string_view bytes() const noexcept { return bytes_; }
+  [[nodiscard]] const row_places& places() const noexcept { return places_; }
   /// Memory it holds, for credit.
   [[nodiscard]] std::uint64_t footprint() const noexcept;
 
@@ -193,18 +269,17 @@ public:
 private:
   friend class row_block_builder; // skips the checks of parse
   row_block() = default;
-  void group();
 
   std::string bytes_;
-  std::vector<std::uint32_t> offsets_; // commit order
-  std::vector<std::uint32_t> grouped_; // indices into offsets_
-  std::vector<block_run> runs_;
+  row_places places_;
   std::vector<std::uint32_t> ends_;
 };
 
 /// Encodes rows into a block.
 class row_block_builder {
 public:
+  /// Room for so many, if that is known.
+  void reserve(std::size_t rows, std::size_t bytes);
   /// @param key_columns One flag per column; its size is the column count.
   /// @param before,after Empty, or one value per column.
   void add(const row_header& header, const std::vector<bool>& key_columns,

@@ -4,33 +4,46 @@
 
 namespace sluice {
 
-block_summary summarize(const row_block& block) {
-  auto result = block_summary{};
+namespace {
+
+// Rows of a block are far apart, and nobody may have looked at them for long.
+constexpr std::size_t prefetched = 32;
+
+std::vector<table_share> shares_of(const std::vector<block_run>& runs) {
+  auto result = std::vector<table_share>{};
+  result.reserve(runs.size());
   // Runs are sorted by table, then schema version.
-  for (const auto& run : block.runs()) {
-    if (result.tables.empty() || result.tables.back().table != run.table)
-      result.tables.push_back(
-        {run.table, run.first_cursor, run.last_cursor, 0});
-    auto& share = result.tables.back();
+  for (const auto& run : runs) {
+    if (result.empty() || result.back().table != run.table)
+      result.push_back({run.table, run.first_cursor, run.last_cursor, 0});
+    auto& share = result.back();
     share.first = std::min(share.first, run.first_cursor);
     share.last = std::max(share.last, run.last_cursor);
     share.bytes += run.bytes;
   }
-  result.rows = static_cast<std::uint32_t>(block.rows());
-  result.first = block.first_cursor();
-  result.last = block.last_cursor();
-  if (!block.ends().empty()) {
-    result.complete = block.ends().back();
-    result.complete_to = block.row(result.complete - 1).cursor();
-  }
   return result;
 }
 
-std::vector<table_id> tables_in(const block_summary& x) {
-  auto result = std::vector<table_id>{};
-  result.reserve(x.tables.size());
-  for (const auto& share : x.tables)
-    result.push_back(share.table);
+} // namespace
+
+block_summary summarize(const row_block& block) {
+  return summarize(block.bytes(), block.places(), block.ends());
+}
+
+block_summary summarize(std::string_view bytes, const row_places& places,
+                        const std::vector<std::uint32_t>& ends) {
+  auto cursor = [&](std::size_t i) {
+    return row_view{bytes.data() + places.offsets[i]}.cursor();
+  };
+  auto result = block_summary{};
+  result.tables = shares_of(places.runs);
+  result.rows = static_cast<std::uint32_t>(places.offsets.size());
+  result.first = cursor(0);
+  result.last = cursor(places.offsets.size() - 1);
+  if (!ends.empty()) {
+    result.complete = ends.back();
+    result.complete_to = cursor(result.complete - 1);
+  }
   return result;
 }
 
@@ -61,6 +74,8 @@ expected<block_ptr> admit(const block_ptr& block, row_cursor appended_to,
     ++repeated;
   auto previous = std::max(appended_to, last);
   for (auto i = repeated; i < block->rows(); ++i) {
+    if (i + prefetched < block->rows())
+      block->row(i + prefetched).prefetch();
     auto cursor = block->row(i).cursor();
     if (cursor <= previous)
       return fail(errc::append_out_of_order,

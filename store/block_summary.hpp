@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "messages/block_summary.hpp"
@@ -11,7 +13,10 @@
 namespace sluice {
 
 [[nodiscard]] block_summary summarize(const row_block& block);
-[[nodiscard]] std::vector<table_id> tables_in(const block_summary& x);
+/// Of rows that nobody has made a block of. @pre There are some.
+[[nodiscard]] block_summary summarize(std::string_view bytes,
+                                      const row_places& places,
+                                      const std::vector<std::uint32_t>& ends);
 
 /// Rows [from, to) of `block` with the end marks that lie in them. The block
 /// itself when that is all of it.

@@ -30,6 +30,7 @@ struct scan_piece {
   /// With rows in it. Of a plan for `all_tables`, if it must be read.
   std::vector<table_id> tables;
   row_cursor last = {}; ///< Of its last row.
+  std::uint32_t run = 0; ///< Of one table: see `first_run`.
 };
 
 /// Which blocks to read for one table, and how far that gets.

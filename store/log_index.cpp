@@ -1,7 +1,9 @@
 #include "store/log_index.hpp"
 
 #include <algorithm>
-#include <set>
+#include <utility>
+
+#include "store/known_floors.hpp"
 
 namespace sluice {
 
@@ -11,6 +13,22 @@ namespace {
 constexpr std::uint64_t cold_bytes_max = 1 << 20;
 // What it costs to read few rows of a window: its header and directory.
 constexpr std::uint64_t window_bytes_min = 16 << 10;
+// Pieces for which a plan makes room at first: memory of up to 1 KiB is quick
+// to get.
+constexpr std::size_t reserved = 8;
+
+void append_tables(std::vector<table_id>& to, const segment_index& from) {
+  (void) from.tables().all_of([&](table_id table, std::uint32_t) {
+    to.push_back(table);
+    return true;
+  });
+}
+
+std::vector<table_id> sorted(std::vector<table_id> tables) {
+  std::sort(tables.begin(), tables.end());
+  tables.erase(std::unique(tables.begin(), tables.end()), tables.end());
+  return tables;
+}
 
 } // namespace
 
@@ -19,9 +37,11 @@ constexpr std::uint64_t window_bytes_min = 16 << 10;
 void log_index::begin_segment(std::uint64_t number, block_index first,
                               std::chrono::seconds begun) {
   // An empty one has nothing to say but its number.
-  if (!segments_.empty() && segments_.back().blocks.empty())
+  if (!segments_.empty() && segments_.back().empty())
     segments_.pop_back();
-  segments_.push_back({number, first, {}, {}, 0, begun});
+  segments_.emplace_back(number, first, begun);
+  if (segments_.size() > 1)
+    segments_.back().expect_tables_of(*std::prev(segments_.end(), 2));
 }
 
 void log_index::add(const block_summary& summary, block_ptr block,
@@ -29,30 +49,18 @@ void log_index::add(const block_summary& summary, block_ptr block,
   auto& segment = segments_.back();
   auto index = segment.end();
   gaps_.on_row(summary.first);
-  add_tables(segment, index, summary.tables);
   ++stats_.blocks;
   if (block != nullptr) {
     stats_.memory_bytes += block->footprint();
     if (stats_.memory_bytes == block->footprint())
       oldest_held_ = index;
   }
-  segment.blocks.push_back({index, index, std::move(block), at, resolved,
-                            summary.last, tables_in(summary), false});
+  segment.add({index, index, std::move(block), at, resolved, summary.last},
+              summary.tables);
   last_cursor_ = summary.last;
   note_ends(summary, index);
   note_resolved(resolved);
   let_go_of_old();
-}
-
-void log_index::add_tables(segment_entry& to, block_index index,
-                           const std::vector<table_share>& tables) {
-  for (const auto& share : tables) {
-    tables_[share.table].push_back(
-      {index, share.first, share.last, share.bytes});
-    auto& highest = to.highest[share.table];
-    highest = std::max(highest, share.last.commit_ts);
-    to.row_bytes += share.bytes;
-  }
 }
 
 void log_index::note_ends(const block_summary& summary, block_index index) {
@@ -70,7 +78,7 @@ void log_index::add_gap(block_index to, std::string why) {
   auto& segment = segments_.back();
   gaps_.add(segment.end(), to, last_cursor_, std::move(why));
   for (auto i = segment.end(); i <= to; i = i.next(), ++stats_.blocks)
-    segment.blocks.push_back({i, i, nullptr, {}, {}, last_cursor_, {}, false});
+    segment.add({i, i, nullptr, {}, {}, last_cursor_}, {});
 }
 
 void log_index::note_resolved(timestamp resolved) {
@@ -112,7 +120,7 @@ void log_index::let_go_of_old() {
       segments_.begin(), segments_.end(), oldest_held_,
       [](block_index i, const auto& x) { return i < x.end(); });
     auto held = std::partition_point(
-      segment->blocks.begin(), segment->blocks.end(),
+      segment->blocks().begin(), segment->blocks().end(),
       [&](const held_block& x) { return x.index < oldest_held_; });
     forget_held(*held);
     held->block.reset();
@@ -142,17 +150,13 @@ void log_index::cut_open(std::uint64_t next_segment,
   auto cut = keep_to();
   while (!segments_.empty() && segments_.back().end() > cut.next()) {
     auto& segment = segments_.back();
-    auto kept = std::partition_point(
-      segment.blocks.begin(), segment.blocks.end(),
-      [&](const held_block& x) { return x.index <= cut; });
-    auto keep = static_cast<std::size_t>(kept - segment.blocks.begin());
-    for (auto i = keep; i < segment.blocks.size(); ++i) {
-      forget_held(segment.blocks[i]);
-      --stats_.blocks;
-    }
-    segment.blocks.resize(keep);
-    cut_tables(segment, cut);
-    if (keep > 0)
+    for (const auto& block : segment.blocks())
+      if (block.index > cut) {
+        forget_held(block);
+        --stats_.blocks;
+      }
+    segment.cut(cut);
+    if (!segment.empty())
       break;
     segments_.pop_back();
   }
@@ -166,22 +170,6 @@ void log_index::cut_open(std::uint64_t next_segment,
   last_cursor_ = state_.complete_to;
   marked_ = {};
   marked_rows_ = 0;
-}
-
-void log_index::cut_tables(segment_entry& from, block_index cut) {
-  for (auto i = from.highest.begin(); i != from.highest.end();) {
-    auto& entries = tables_[i->first];
-    while (!entries.empty() && entries.back().index > cut)
-      entries.pop_back();
-    if (!entries.empty() && entries.back().index >= from.first) {
-      i->second = entries.back().last.commit_ts;
-      ++i;
-    } else {
-      if (entries.empty())
-        tables_.erase(i->first);
-      i = from.highest.erase(i);
-    }
-  }
 }
 
 // -- reading ------------------------------------------------------------------
@@ -207,53 +195,76 @@ scan_plan log_index::plan_scan(table_id table, row_cursor after, block_index to,
   return result;
 }
 
+/// How much a plan still has room for.
+struct log_index::plan_budget {
+  block_index to;
+  std::uint64_t bytes = 0;
+  std::uint64_t cold = 0; // of whole blocks to read, whoever's rows are in them
+};
+
 scan_plan log_index::plan_table(table_id table, row_cursor after,
                                 block_index to, std::uint64_t bytes_max) const {
   auto result = scan_plan{{}, std::min(to, last())};
-  auto found = tables_.find(table);
-  if (found == tables_.end())
-    return result;
-  const auto& entries = found->second;
-  auto entry = std::partition_point(
-    entries.begin(), entries.end(),
-    [&](const table_entry& x) { return x.last <= after; });
-  std::uint64_t bytes = 0;
-  std::uint64_t cold = 0; // whole blocks to read, whoever's rows are in them
-  auto cold_max = std::max(bytes_max, cold_bytes_max);
-  for (; entry != entries.end(); ++entry) {
-    const auto& held = *find(entry->index);
-    if (held.first > to)
-      break;
-    auto next = scan_piece{held.first, held.block, held.at, {}, held.last};
-    if (held.window)
-      next.location.table = table;
-    if (next.block == nullptr)
-      cold += held.window ? std::max(entry->bytes, window_bytes_min)
-                          : held.at.size;
-    if (!result.pieces.empty()
-        && (entry->bytes > bytes_max - bytes || cold > cold_max)) {
-      result.complete_to = held.first.previous();
-      break;
-    }
-    bytes = std::min(bytes_max, bytes + entry->bytes);
-    result.complete_to = std::max(result.complete_to, held.index);
-    result.pieces.push_back(std::move(next));
+  auto left = plan_budget{to, bytes_max, std::max(bytes_max, cold_bytes_max)};
+  for (auto x = segment_after(after); x != segments_.end(); ++x) {
+    found_.clear();
+    for (auto i = x->tables().find(table);
+         i != table_map::none && x->share(i).last > after;
+         i = x->share(i).previous)
+      found_.push_back(i);
+    if (result.pieces.empty())
+      result.pieces.reserve(std::min(reserved, found_.size()));
+    for (auto i = found_.rbegin(); i != found_.rend(); ++i)
+      if (!add_piece(result, left, *x, *i))
+        return result;
   }
   return result;
+}
+
+// False when it has no room.
+bool log_index::add_piece(scan_plan& to, plan_budget& left,
+                          const segment_index& segment, std::uint32_t number) {
+  const auto& share = segment.share(number);
+  const auto& held = segment.blocks()[share.block];
+  if (held.first > left.to)
+    return false;
+  auto cold = std::uint64_t{0};
+  if (held.block == nullptr)
+    cold = held.window ? std::max<std::uint64_t>(share.bytes, window_bytes_min)
+                       : held.at.size;
+  if (!to.pieces.empty() && (share.bytes > left.bytes || cold > left.cold)) {
+    to.complete_to = held.first.previous();
+    return false;
+  }
+  left.bytes -= std::min<std::uint64_t>(left.bytes, share.bytes);
+  left.cold -= std::min(left.cold, cold);
+  to.complete_to = std::max(to.complete_to, held.index);
+  auto at = held.at;
+  if (held.window)
+    at.table = share.table;
+  to.pieces.push_back(
+    {held.first, held.block, at, {}, held.last, segment.place(number)});
+  return true;
+}
+
+// The first one with rows behind a cursor.
+log_index::segment_list::const_iterator
+log_index::segment_after(row_cursor after) const {
+  return std::partition_point(
+    segments_.begin(), segments_.end(), [&](const segment_index& x) {
+      return !x.empty() && x.blocks().back().last <= after;
+    });
 }
 
 // Released segments leave gaps between the indices.
 scan_plan log_index::plan_whole(row_cursor after, block_index to,
                                 std::uint64_t bytes_max) const {
   auto result = scan_plan{{}, std::min(to, last())};
-  auto behind = [&](const auto& x) { return x.last <= after; };
-  auto segment = std::partition_point(
-    segments_.begin(), segments_.end(), [&](const segment_entry& x) {
-      return !x.blocks.empty() && behind(x.blocks.back());
-    });
+  auto behind = [&](const held_block& x) { return x.last <= after; };
   auto bytes = std::uint64_t{0};
-  for (; segment != segments_.end(); ++segment) {
-    const auto& blocks = segment->blocks;
+  for (auto segment = segment_after(after); segment != segments_.end();
+       ++segment) {
+    const auto& blocks = segment->blocks();
     auto block = std::partition_point(blocks.begin(), blocks.end(), behind);
     for (; block != blocks.end(); ++block) {
       if (block->first > to)
@@ -264,34 +275,30 @@ scan_plan log_index::plan_whole(row_cursor after, block_index to,
       }
       bytes += block->at.size;
       result.complete_to = std::max(result.complete_to, block->index);
-      auto next = scan_piece{
-        block->first, block->block, block->at, {}, block->last};
+      auto next = scan_piece{block->first, block->block, block->at,
+                             {},           block->last,  0};
       if (next.block == nullptr)
-        next.tables = block->tables;
+        next.tables = segment->tables_in(*block);
       result.pieces.push_back(std::move(next));
     }
   }
   return result;
 }
 
-std::deque<log_index::segment_entry>::const_iterator
+log_index::segment_list::const_iterator
 log_index::segment_of(block_index index) const {
   auto after = std::upper_bound(
     segments_.begin(), segments_.end(), index,
-    [](block_index i, const segment_entry& x) { return i < x.first; });
+    [](block_index i, const segment_index& x) { return i < x.first(); });
   if (after == segments_.begin() || index >= std::prev(after)->end())
     return segments_.end();
   return std::prev(after);
 }
 
 // Null if it is not live.
-const log_index::held_block* log_index::find(block_index index) const {
+const held_block* log_index::find(block_index index) const {
   auto segment = segment_of(index);
-  if (segment == segments_.end())
-    return nullptr;
-  return &*std::partition_point(
-    segment->blocks.begin(), segment->blocks.end(),
-    [&](const held_block& x) { return x.index < index; });
+  return segment == segments_.end() ? nullptr : &segment->at(index);
 }
 
 scan_piece log_index::piece(block_index index) const {
@@ -303,16 +310,15 @@ scan_piece log_index::piece(block_index index) const {
 
 std::vector<table_id> log_index::tables() const {
   auto result = std::vector<table_id>{};
-  for (const auto& entry : tables_)
-    result.push_back(entry.first);
-  std::sort(result.begin(), result.end());
-  return result;
+  for (const auto& x : segments_)
+    append_tables(result, x);
+  return sorted(std::move(result));
 }
 
 std::vector<segment_range> log_index::segments() const {
   auto result = std::vector<segment_range>{};
   for (const auto& x : segments_)
-    result.push_back({x.number, x.first, x.end().previous()});
+    result.push_back({x.number(), x.first(), x.end().previous()});
   return result;
 }
 
@@ -321,74 +327,54 @@ std::vector<segment_range> log_index::segments() const {
 std::vector<std::uint64_t>
 log_index::releasable(const std::function<timestamp(table_id)>& floor_of,
                       block_index up_to) const {
-  auto floors = std::unordered_map<table_id, timestamp>{};
-  auto below_floor = [&](const auto& entry) {
-    auto [i, is_new] = floors.try_emplace(entry.first);
-    if (is_new)
-      i->second = floor_of(entry.first);
-    return entry.second <= i->second;
-  };
-  // Rows of any table may be lost there.
-  auto lost_may_go = [&](const segment_entry& x) {
-    auto lost = gaps_.highest(x.first, x.end().previous());
-    return !lost || lost <= floor_of(all_tables);
+  auto floors = known_floors{floor_of};
+  auto may_go = [&](const segment_index& x) {
+    // Rows of any table may be lost there.
+    auto lost = gaps_.highest(x.first(), x.end().previous());
+    return (!lost || lost <= floor_of(all_tables))
+           && x.tables().all_of([&](table_id table, std::uint32_t newest) {
+                return x.share(newest).last.commit_ts <= floors(table);
+              });
   };
   auto result = std::vector<std::uint64_t>{};
-  for (const auto& segment : segments_)
-    if (segment.number != segments_.back().number
-        && segment.end().previous() <= up_to && lost_may_go(segment)
-        && std::all_of(segment.highest.begin(), segment.highest.end(),
-                       below_floor))
-      result.push_back(segment.number);
+  for (const auto& x : segments_)
+    if (x.number() != segments_.back().number() && x.end().previous() <= up_to
+        && may_go(x))
+      result.push_back(x.number());
   std::sort(result.begin(), result.end());
   return result;
 }
 
 std::vector<table_id>
 log_index::tables_of(const std::vector<std::uint64_t>& segments) const {
-  auto result = std::set<table_id>{};
-  for (const auto& segment : segments_)
-    if (std::binary_search(segments.begin(), segments.end(), segment.number)) {
-      for (const auto& entry : segment.highest)
-        result.insert(entry.first);
-      if (gaps_.highest(segment.first, segment.end().previous()))
-        result.insert(all_tables);
+  auto result = std::vector<table_id>{};
+  for (const auto& x : segments_)
+    if (std::binary_search(segments.begin(), segments.end(), x.number())) {
+      append_tables(result, x);
+      if (gaps_.highest(x.first(), x.end().previous()))
+        result.push_back(all_tables);
     }
-  return {result.begin(), result.end()};
+  return sorted(std::move(result));
 }
 
 void log_index::release(const std::vector<std::uint64_t>& segments) {
-  auto kept = std::deque<segment_entry>{};
-  for (auto& segment : segments_) {
-    if (!std::binary_search(segments.begin(), segments.end(), segment.number)) {
-      kept.push_back(std::move(segment));
+  auto kept = segment_list{};
+  for (auto& x : segments_) {
+    if (!std::binary_search(segments.begin(), segments.end(), x.number())) {
+      kept.push_back(std::move(x));
       continue;
     }
-    forget(segment);
-    gaps_.forget(segment.first, segment.end().previous());
+    forget(x);
+    gaps_.forget(x.first(), x.end().previous());
   }
   segments_ = std::move(kept);
 }
 
-void log_index::forget(segment_entry& from) {
-  forget_tables(from);
-  for (const auto& block : from.blocks)
+void log_index::forget(const segment_index& from) {
+  for (const auto& block : from.blocks())
     forget_held(block);
-  stats_.blocks -= from.blocks.size();
+  stats_.blocks -= from.blocks().size();
   ++stats_.segments_removed;
-}
-
-void log_index::forget_tables(const segment_entry& from) {
-  auto before = [](const table_entry& x, block_index i) { return x.index < i; };
-  for (const auto& entry : from.highest) {
-    auto& entries = tables_[entry.first];
-    auto first = std::lower_bound(entries.begin(), entries.end(), from.first,
-                                  before);
-    auto last = std::lower_bound(first, entries.end(), from.end(), before);
-    entries.erase(first, last);
-    if (entries.empty())
-      tables_.erase(entry.first);
-  }
 }
 
 log_stats log_index::stats() const {

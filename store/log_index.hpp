@@ -7,7 +7,6 @@
 #include <limits>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "messages/disk.hpp"
@@ -18,6 +17,7 @@
 #include "store/log_engine.hpp"
 #include "store/log_gaps.hpp"
 #include "store/rewrite_plan.hpp"
+#include "store/segment_index.hpp"
 
 namespace sluice {
 
@@ -111,7 +111,7 @@ public:
   /// Ascending by number; the last one is being written.
   [[nodiscard]] std::vector<segment_range> segments() const;
   [[nodiscard]] bool last_segment_has_blocks() const noexcept {
-    return !segments_.empty() && !segments_.back().blocks.empty();
+    return !segments_.empty() && !segments_.back().empty();
   }
 
   // -- shrinking --------------------------------------------------------------
@@ -147,7 +147,8 @@ public:
   [[nodiscard]] std::vector<block_to_rewrite>
   blocks_behind(block_index after) const;
   /// They lie there now: in a new segment, the one that is written.
-  void move_behind(block_index after, const std::vector<block_location>& to);
+  void move_behind(block_index after, const std::vector<block_location>& to,
+                   std::chrono::seconds begun);
   /// The blocks of these segments, in order.
   [[nodiscard]] std::vector<block_to_rewrite>
   blocks_of(const std::vector<std::uint64_t>& segments) const;
@@ -161,58 +162,30 @@ public:
   [[nodiscard]] log_stats stats() const;
 
 private:
-  struct held_block {
-    block_index first; // below `index` if it is a window
-    block_index index;
-    block_ptr block; // null: read it at `at`
-    block_location at;
-    timestamp resolved;
-    row_cursor last;
-    std::vector<table_id> tables; // none: it is in a gap
-    bool window = false;
-  };
-  struct segment_entry {
-    std::uint64_t number = 0;
-    block_index first;
-    std::vector<held_block> blocks;
-    std::unordered_map<table_id, timestamp> highest; // commit_ts per table
-    std::uint64_t row_bytes = 0;
-    std::chrono::seconds begun{};
-    [[nodiscard]] block_index end() const noexcept {
-      return blocks.empty() ? first : blocks.back().index.next();
-    }
-  };
-  struct table_entry {
-    block_index index;
-    row_cursor first;
-    row_cursor last;
-    std::uint64_t bytes = 0;
-  };
-
+  struct plan_budget;
+  using segment_list = std::deque<segment_index>;
   [[nodiscard]] const held_block* find(block_index index) const;
-  [[nodiscard]] std::deque<segment_entry>::const_iterator
+  [[nodiscard]] segment_list::const_iterator
   segment_of(block_index index) const;
-  void add_tables(segment_entry& to, block_index index,
-                  const std::vector<table_share>& tables);
+  [[nodiscard]] segment_list::const_iterator
+  segment_after(row_cursor after) const;
   void note_ends(const block_summary& summary, block_index index);
-  template <class Visit>
-  void visit_live(const std::function<timestamp(table_id)>& floor_of,
-                  Visit visit) const;
+  [[nodiscard]] std::vector<std::uint64_t>
+  live_by_segment(const std::function<timestamp(table_id)>& floor_of) const;
   [[nodiscard]] scan_plan plan_table(table_id table, row_cursor after,
                                      block_index to,
                                      std::uint64_t bytes_max) const;
   [[nodiscard]] scan_plan plan_whole(row_cursor after, block_index to,
                                      std::uint64_t bytes_max) const;
   void let_go_of_old();
-  void forget(segment_entry& from);
+  [[nodiscard]] static bool add_piece(scan_plan& to, plan_budget& left,
+                                      const segment_index& segment,
+                                      std::uint32_t number);
+  void forget(const segment_index& from);
   void forget_held(const held_block& block) noexcept;
-  void forget_tables(const segment_entry& from);
-  void cut_tables(segment_entry& from, block_index cut);
-  void count_rows(segment_entry& of);
 
   std::uint64_t memory_bytes_max_;
-  std::deque<segment_entry> segments_;
-  std::unordered_map<table_id, std::deque<table_entry>> tables_;
+  segment_list segments_;
   log_gaps gaps_;
   block_index oldest_held_; // no older block is in memory
   log_state state_;
@@ -221,6 +194,7 @@ private:
   std::uint32_t marked_rows_ = 0; // its rows up to that mark
   timestamp pending_resolved_;    // for when the log closes
   log_stats stats_;
+  mutable std::vector<std::uint32_t> found_; // while a plan is made
 };
 
 /// The complete rows of a block whose other rows are open; null without one.

@@ -19,8 +19,7 @@ void segment_log::make_way() {
 
 status segment_log::begin_with_room(const segment_writer::start& how) {
   auto done = begin(how);
-  while (!done && done.error().code == errc::disk_full
-         && files_->make_room()) {
+  while (!done && done.error().code == errc::disk_full && files_->make_room()) {
     auto again = how;
     again.number = next_number_;
     done = begin(again);
@@ -86,7 +85,7 @@ status segment_log::renew() {
   for (const auto& x : index_.segments())
     if (x.first > durable_.at)
       doomed_.push_back(x.number);
-  index_.move_behind(durable_.at, writer_->first_blocks());
+  index_.move_behind(durable_.at, writer_->first_blocks(), begun_);
   noted_durable_ = durable_.at;
   synced_to_ = last();
   closed_durably_ = last_closed();

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "messages/block_summary.hpp"
+#include "messages/disk.hpp"
+#include "messages/ids.hpp"
+#include "messages/row.hpp"
+#include "store/table_map.hpp"
+
+namespace sluice {
+
+/// A live block of a segment, or what was rewritten of several.
+struct held_block {
+  block_index first; ///< Below `index` if it is a window.
+  block_index index;
+  block_ptr block; ///< Null: read it at `at`.
+  block_location at;
+  timestamp resolved;
+  row_cursor last;
+  bool window = false;
+  std::uint32_t shares = 0; ///< Number of its first one; a gap has none.
+};
+
+/// One table's rows in a block.
+struct indexed_share {
+  table_id table;
+  row_cursor last;
+  std::uint32_t bytes = 0; ///< A block has fewer than 4 GiB.
+  std::uint32_t block = 0; ///< Place among those of the segment.
+  std::uint32_t previous = table_map::none; ///< Of that table, in the segment.
+};
+
+/// The blocks of one segment by index and by table. Each segment is indexed by
+/// itself, so that it is let go of as a whole, and an append writes one after
+/// another: a list per table would cost it two cache misses for each of its
+/// tables. A reader goes back from the newest share of its table.
+class segment_index {
+public:
+  /// @param begun Unix time; 0: not known.
+  segment_index(std::uint64_t number, block_index first,
+                std::chrono::seconds begun)
+    : number_{number}, first_{first}, begun_{begun} {
+    // nop
+  }
+
+  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
+  [[nodiscard]] block_index first() const noexcept { return first_; }
+  [[nodiscard]] std::chrono::seconds begun() const noexcept { return begun_; }
+  /// The one behind its last.
+  [[nodiscard]] block_index end() const noexcept {
+    return blocks_.empty() ? first_ : blocks_.back().index.next();
+  }
+  [[nodiscard]] bool empty() const noexcept { return blocks_.empty(); }
+  [[nodiscard]] const std::vector<held_block>& blocks() const noexcept {
+    return blocks_;
+  }
+  [[nodiscard]] std::vector<held_block>& blocks() noexcept { return blocks_; }
+  /// The one that holds block `index`. @pre There is one.
+  [[nodiscard]] const held_block& at(block_index index) const;
+  /// Bytes of all rows that count.
+  [[nodiscard]] std::uint64_t row_bytes() const noexcept { return row_bytes_; }
+
+  // -- tables -----------------------------------------------------------------
+
+  [[nodiscard]] const table_map& tables() const noexcept { return newest_; }
+  [[nodiscard]] const indexed_share& share(std::uint32_t number) const {
+    return shares_[number];
+  }
+  /// Which of its block's shares that is.
+  [[nodiscard]] std::uint32_t place(std::uint32_t number) const {
+    return number - blocks_[shares_[number].block].shares;
+  }
+  /// With rows in `block`, which is one of these. @returns Ascending.
+  [[nodiscard]] std::vector<table_id> tables_in(const held_block& block) const;
+  /// Without their first cursors.
+  [[nodiscard]] std::vector<table_share>
+  shares_of(const held_block& block) const;
+
+  // -- changes ----------------------------------------------------------------
+
+  /// Behind the last one. @param block Without shares.
+  void add(held_block block, const std::vector<table_share>& tables);
+  /// So many bytes of its rows stay, however often it is rewritten.
+  void discount(std::uint64_t bytes) { row_bytes_ -= bytes; }
+  /// Only blocks up to `last` stay.
+  void cut(block_index last);
+  /// Room for as many tables as another one has.
+  void expect_tables_of(const segment_index& x) {
+    newest_.reserve(x.newest_.size());
+  }
+
+private:
+  std::uint64_t number_ = 0;
+  block_index first_;
+  std::chrono::seconds begun_;
+  std::vector<held_block> blocks_;
+  std::deque<indexed_share> shares_; // by block, then table
+  table_map newest_;                 // the last share of each table
+  std::uint64_t row_bytes_ = 0;
+};
+
+} // namespace sluice
