@@ -170,9 +170,16 @@ status open_file::write(std::vector<std::string_view> parts, std::uint64_t at) {
 expected<std::string> open_file::read(std::uint64_t at,
                                       std::uint64_t size) const {
   auto result = std::string(size, '\0');
+  if (auto done = read_into(result.data(), at, size); !done)
+    return tl::unexpected{std::move(done.error())};
+  return result;
+}
+
+status open_file::read_into(char* to, std::uint64_t at,
+                            std::uint64_t size) const {
   std::uint64_t done = 0;
   while (done < size) {
-    auto count = ops_->pread(fd_, result.data() + done, size - done,
+    auto count = ops_->pread(fd_, to + done, size - done,
                              static_cast<off_t>(at + done));
     if (count < 0 && errno == EINTR)
       continue;
@@ -183,7 +190,7 @@ expected<std::string> open_file::read(std::uint64_t at,
                   path_ + ": ends at byte " + std::to_string(at + done));
     done += static_cast<std::uint64_t>(count);
   }
-  return result;
+  return {};
 }
 
 expected<std::uint64_t> open_file::size() const {

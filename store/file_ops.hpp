@@ -80,6 +80,9 @@ public:
   /// @error log_corrupt when the file ends before, log_io
   [[nodiscard]] expected<std::string> read(std::uint64_t at,
                                            std::uint64_t size) const;
+  /// The same, to where there is room.
+  [[nodiscard]] status read_into(char* to, std::uint64_t at,
+                                 std::uint64_t size) const;
   [[nodiscard]] expected<std::uint64_t> size() const;
   [[nodiscard]] status sync_data();
   [[nodiscard]] status sync_all();

@@ -19,8 +19,7 @@ constexpr std::size_t directories_max = 64;
 
 std::string segment_path(const std::string& directory, std::uint64_t segment) {
   if (auto nth = generation_of(segment); nth != 0)
-    return fmt::format("{}/{:020}.{}.seg", directory, number_of(segment),
-                       nth);
+    return fmt::format("{}/{:020}.{}.seg", directory, number_of(segment), nth);
   return fmt::format("{}/{:020}.seg", directory, segment);
 }
 
@@ -66,15 +65,23 @@ expected<block_ptr> segment_files::read(const block_location& at) {
 expected<block_ptr> segment_files::read_rows(const open_file& file,
                                              const block_location& at,
                                              const batch_header& header) {
-  auto payload = file.read(at.offset + batch_header_size, header.payload_size);
-  if (!payload)
-    return tl::unexpected{std::move(payload.error())};
+  // End marks and rows apart, so that the rows need not be moved.
+  auto window = header.kind == batch_kind::window;
+  auto front = window ? 0 : header.ends * std::uint64_t{4};
+  if (front > header.payload_size)
+    return fail(errc::log_corrupt, "end marks of a batch");
+  auto begin = at.offset + batch_header_size;
+  auto ends = file.read(begin, front);
+  if (!ends)
+    return tl::unexpected{std::move(ends.error())};
+  auto rows = file.read(begin + front, header.payload_size - front);
+  if (!rows)
+    return tl::unexpected{std::move(rows.error())};
   auto place = batch_place{uuid_, at.segment, at.offset};
-  if (!payload_is_intact(header, place, *payload))
+  if (!payload_is_intact(header, place, {*ends, *rows}))
     return fail(errc::log_corrupt, "checksum of the rows");
-  return header.kind == batch_kind::window
-           ? decode_window(header, place, *payload)
-           : decode_rows(header, std::move(*payload));
+  return window ? decode_window(header, place, *rows)
+                : decode_rows(header, *ends, std::move(*rows));
 }
 
 // Of a window only what is needed is read, and checked by its own checksums.
@@ -93,7 +100,7 @@ expected<block_ptr> segment_files::read_table(const open_file& file,
   auto bytes = file.read(at.offset + batch_header_size + from, to - from);
   if (!bytes)
     return tl::unexpected{std::move(bytes.error())};
-  return decode_pieces(**directory, range, *bytes,
+  return decode_pieces(**directory, range, std::move(*bytes),
                        {uuid_, at.segment, at.offset});
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "messages/block_summary.hpp"
 #include "messages/errc.hpp"
 #include "messages/ids.hpp"
 #include "messages/row.hpp"
@@ -104,15 +105,25 @@ struct batch_place {
 /// @error log_corrupt, log_format_newer; the detail lacks the place
 [[nodiscard]] expected<batch_header>
 decode_batch_header(std::string_view bytes, const batch_place& place);
-[[nodiscard]] bool payload_is_intact(const batch_header& header,
-                                     const batch_place& place,
-                                     std::string_view payload);
+/// @param payload In parts, as it was read.
+[[nodiscard]] bool
+payload_is_intact(const batch_header& header, const batch_place& place,
+                  const std::vector<std::string_view>& payload);
 
 /// End marks as they precede the rows in a payload.
 [[nodiscard]] std::string encode_ends(const std::vector<std::uint32_t>& ends);
 /// @error log_corrupt
 [[nodiscard]] expected<block_ptr> decode_rows(const batch_header& header,
                                               std::string payload);
+/// @param ends,rows The payload in its two parts.
+/// @error log_corrupt
+[[nodiscard]] expected<block_ptr> decode_rows(const batch_header& header,
+                                              std::string_view ends,
+                                              std::string rows);
+/// As decode_rows, but makes no block of them.
+/// @error log_corrupt
+[[nodiscard]] expected<block_summary> survey_rows(const batch_header& header,
+                                                  std::string_view payload);
 
 // -- the payload of a mark: a state, or a manifest that begins with one -------
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "messages/radix_sort.hpp"
+#include "store/block_summary.hpp"
 #include "store/compression.hpp"
 #include "store/little_endian.hpp"
 
@@ -169,56 +171,44 @@ window_directory::range window_directory::of(table_id table) const {
 
 namespace {
 
-// The records of the pieces, checked.
-expected<std::string> records_of(const std::vector<window_piece>& pieces,
-                                 window_directory::range range,
-                                 std::string_view bytes,
-                                 const batch_place& place) {
-  auto result = std::string{};
-  for (auto i = range.first; i < range.last; ++i) {
-    const auto& x = pieces[i];
-    auto content = bytes.substr(x.offset - pieces[range.first].offset, x.size);
-    if (checksum(inside(place, x.offset), content) != x.sum)
-      return damaged("checksum of the rows");
-    if (x.unpacked == 0)
-      result += content;
-    else if (auto done = decompress(content, x.unpacked, result); !done)
-      return tl::unexpected{std::move(done.error())};
+struct placed_row {
+  timestamp commit_ts;
+  std::uint32_t offset = 0;
+};
+
+// Nearly all rows differ in commit_ts, which is sorted without comparing.
+std::vector<placed_row> in_order(std::string_view bytes,
+                                 const std::vector<std::uint32_t>& offsets) {
+  auto row = [&](const placed_row& x) {
+    return row_view{bytes.data() + x.offset};
+  };
+  auto result = std::vector<placed_row>{};
+  result.reserve(offsets.size());
+  for (auto offset : offsets)
+    result.push_back({row({{}, offset}).commit_ts(), offset});
+  radix_sort(result, [](const placed_row& x) { return x.commit_ts.value; });
+  for (auto first = result.begin(); first != result.end();) {
+    auto last = std::find_if(first, result.end(), [&](const placed_row& x) {
+      return x.commit_ts != first->commit_ts;
+    });
+    if (last - first > 1)
+      std::sort(first, last, [&](const placed_row& x, const placed_row& y) {
+        return row(x).cursor() < row(y).cursor();
+      });
+    first = last;
   }
   return result;
 }
 
-} // namespace
-
-expected<block_ptr> decode_pieces(const window_directory& directory,
-                                  window_directory::range range,
-                                  std::string_view bytes,
-                                  const batch_place& place,
-                                  const std::vector<std::uint32_t>& ends) {
-  const auto& pieces = directory.pieces;
-  auto count = std::uint64_t{0};
-  for (auto i = range.first; i < range.last; ++i)
-    count += pieces[i].rows;
-  auto records = records_of(pieces, range, bytes, place);
-  if (!records)
-    return tl::unexpected{std::move(records.error())};
-  auto parsed = row_block::parse(std::move(*records), {});
-  if (!parsed)
-    return fail(errc::log_corrupt, std::move(parsed.error().detail));
-  const auto& rows = **parsed;
-  if (rows.rows() != count)
-    return damaged("row count of a window");
-  auto order = std::vector<std::pair<row_cursor, std::size_t>>{};
-  order.reserve(rows.rows());
-  for (std::size_t i = 0; i < rows.rows(); ++i)
-    order.emplace_back(rows.row(i).cursor(), i);
-  if (ends.empty() && std::is_sorted(order.begin(), order.end()))
-    return parsed;
-  std::sort(order.begin(), order.end());
+// A block of rows that stood by table.
+expected<block_ptr> regroup(std::string_view bytes,
+                            const std::vector<std::uint32_t>& offsets,
+                            const std::vector<std::uint32_t>& ends) {
   auto builder = row_block_builder{};
+  builder.reserve(offsets.size(), bytes.size());
   auto end = ends.begin();
-  for (const auto& x : order) {
-    builder.add(rows.row(x.second));
+  for (const auto& x : in_order(bytes, offsets)) {
+    builder.add(row_view{bytes.data() + x.offset});
     if (end != ends.end() && *end == builder.rows()) {
       builder.end();
       ++end;
@@ -227,6 +217,79 @@ expected<block_ptr> decode_pieces(const window_directory& directory,
   if (end != ends.end())
     return damaged("end marks of a window");
   return builder.finish();
+}
+
+std::uint64_t rows_in(const window_directory& directory,
+                      window_directory::range range) {
+  auto result = std::uint64_t{0};
+  for (auto i = range.first; i < range.last; ++i)
+    result += directory.pieces[i].rows;
+  return result;
+}
+
+bool packed(const window_directory& directory, window_directory::range range) {
+  auto first = directory.pieces.begin();
+  return std::any_of(first + static_cast<std::ptrdiff_t>(range.first),
+                     first + static_cast<std::ptrdiff_t>(range.last),
+                     [](const window_piece& x) { return x.unpacked != 0; });
+}
+
+// What a piece holds, of the bytes of all of the range.
+std::string_view content_of(const window_directory& directory,
+                            window_directory::range range, std::size_t i,
+                            std::string_view bytes) {
+  const auto& x = directory.pieces[i];
+  return bytes.substr(x.offset - directory.pieces[range.first].offset, x.size);
+}
+
+expected<std::string> unpack(const window_directory& directory,
+                             window_directory::range range,
+                             std::string_view bytes) {
+  auto result = std::string{};
+  for (auto i = range.first; i < range.last; ++i) {
+    auto content = content_of(directory, range, i, bytes);
+    auto size = directory.pieces[i].unpacked;
+    if (size == 0)
+      result += content;
+    else if (auto done = decompress(content, size, result); !done)
+      return tl::unexpected{std::move(done.error())};
+  }
+  return result;
+}
+
+bool ascending(const row_block& rows) {
+  for (std::size_t i = 1; i < rows.rows(); ++i)
+    if (rows.row(i).cursor() < rows.row(i - 1).cursor())
+      return false;
+  return true;
+}
+
+} // namespace
+
+expected<block_ptr> decode_pieces(const window_directory& directory,
+                                  window_directory::range range,
+                                  std::string bytes, const batch_place& place) {
+  for (auto i = range.first; i < range.last; ++i) {
+    const auto& x = directory.pieces[i];
+    auto content = content_of(directory, range, i, bytes);
+    if (checksum(inside(place, x.offset), content) != x.sum)
+      return damaged("checksum of the rows");
+  }
+  if (packed(directory, range)) {
+    auto rows = unpack(directory, range, bytes);
+    if (!rows)
+      return tl::unexpected{std::move(rows.error())};
+    bytes = std::move(*rows);
+  }
+  auto parsed = row_block::parse(std::move(bytes), {});
+  if (!parsed)
+    return fail(errc::log_corrupt, std::move(parsed.error().detail));
+  const auto& rows = **parsed;
+  if (rows.rows() != rows_in(directory, range))
+    return damaged("row count of a window");
+  if (ascending(rows))
+    return parsed;
+  return regroup(rows.bytes(), rows.places().offsets, {});
 }
 
 expected<block_ptr> decode_window(const batch_header& header,
@@ -241,13 +304,33 @@ expected<block_ptr> decode_window(const batch_header& header,
   auto ends = std::vector<std::uint32_t>{};
   for (std::size_t i = 0; i < header.ends; ++i)
     ends.push_back(load<std::uint32_t>(rest, i * 4));
+  auto all = window_directory::range{0, directory->pieces.size()};
   auto at = directory->pieces.front().offset;
-  auto result = decode_pieces(*directory, {0, directory->pieces.size()},
-                              payload.substr(at, directory->ends_at - at),
-                              place, ends);
-  if (result && (*result)->rows() != header.rows)
+  auto bytes = payload.substr(at, directory->ends_at - at);
+  auto unpacked = std::string{};
+  if (packed(*directory, all)) {
+    auto rows = unpack(*directory, all, bytes);
+    if (!rows)
+      return tl::unexpected{std::move(rows.error())};
+    unpacked = std::move(*rows);
+    bytes = unpacked;
+  }
+  auto places = locate_rows(bytes);
+  if (!places)
+    return fail(errc::log_corrupt, std::move(places.error().detail));
+  if (places->offsets.size() != header.rows
+      || rows_in(*directory, all) != header.rows)
     return damaged("row count of a window");
-  return result;
+  return regroup(bytes, places->offsets, ends);
+}
+
+expected<block_summary> survey_window(const batch_header& header,
+                                      const batch_place& place,
+                                      std::string_view payload) {
+  auto block = decode_window(header, place, payload);
+  if (!block)
+    return tl::unexpected{std::move(block.error())};
+  return summarize(**block);
 }
 
 } // namespace sluice

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "messages/block_summary.hpp"
 #include "messages/errc.hpp"
 #include "messages/row.hpp"
 #include "store/segment_format.hpp"
@@ -64,13 +65,18 @@ decode_directory(std::string_view bytes, const batch_place& place,
 /// @error log_corrupt
 [[nodiscard]] expected<block_ptr>
 decode_pieces(const window_directory& directory, window_directory::range range,
-              std::string_view bytes, const batch_place& place,
-              const std::vector<std::uint32_t>& ends = {});
+              std::string bytes, const batch_place& place);
 
 /// All rows, in commit order, with their end marks.
+/// @pre The payload is intact: what its pieces say of themselves is not
+/// checked.
 /// @error log_corrupt
 [[nodiscard]] expected<block_ptr> decode_window(const batch_header& header,
                                                 const batch_place& place,
                                                 std::string_view payload);
+/// What decode_window would give, in short. @error log_corrupt
+[[nodiscard]] expected<block_summary> survey_window(const batch_header& header,
+                                                    const batch_place& place,
+                                                    std::string_view payload);
 
 } // namespace sluice

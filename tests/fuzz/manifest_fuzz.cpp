@@ -44,7 +44,7 @@ void read_batch(std::string_view bytes) {
     must(again.error().code == errc::log_format_newer);
     return;
   }
-  must(payload_is_intact(*again, place, in.rest()));
+  must(payload_is_intact(*again, place, {in.rest()}));
   must(encode(*again, place, {in.rest()}) == encoded);
   (void) decode_rows(*again, std::string{in.rest()});
 }

@@ -52,7 +52,7 @@ TEST_CASE("the example in docs log_format is what it says") {
   CHECK(mark->durable_before == block_index{38});
   CHECK(mark->previous_sum == sum_of_file_header(view));
   auto payload = view.substr(4096 + 96, mark->payload_size);
-  REQUIRE(payload_is_intact(*mark, place, payload));
+  REQUIRE(payload_is_intact(*mark, place, {payload}));
   auto listing = manifest{};
   listing.state = {{40}, cursor(2), {2}};
   listing.segments = {{1, {1}, {40}}};
@@ -68,7 +68,7 @@ TEST_CASE("the example in docs log_format is what it says") {
   CHECK(rows->durable_before == block_index{40});
   CHECK(rows->previous_sum == mark->header_sum);
   payload = view.substr(place.offset + 96, rows->payload_size);
-  REQUIRE(payload_is_intact(*rows, place, payload));
+  REQUIRE(payload_is_intact(*rows, place, {payload}));
   auto block = decode_rows(*rows, std::string{payload});
   REQUIRE(block.has_value());
   REQUIRE((*block)->rows() == 1);
