@@ -68,7 +68,7 @@ status write_again(open_file& file, const batch_place& place,
     return tl::unexpected{std::move(bytes.error())};
   auto header = decode_batch_header(*bytes, place);
   auto payload = std::string_view{*bytes}.substr(batch_header_size);
-  if (!header || !payload_is_intact(*header, place, payload))
+  if (!header || !payload_is_intact(*header, place, {payload}))
     return fail(errc::log_corrupt, file.path() + ": changes while it is read");
   return file.write({*bytes}, place.offset);
 }
@@ -78,10 +78,10 @@ status write_again(open_file& file, const batch_place& place,
 // unless it is written again.
 status make_durable(const segment_files& files, const kept_segment& segment,
                     block_index durable) {
+  if (segment.range.last <= durable)
+    return {};
   auto number = segment.range.number;
-  auto again = segment.range.last > durable;
-  auto file = open_file::open(files.ops(), files.path(number),
-                              again ? O_RDWR : O_RDONLY);
+  auto file = open_file::open(files.ops(), files.path(number), O_RDWR);
   if (!file)
     return tl::unexpected{std::move(file.error())};
   for (const auto& part : segment.parts) {
