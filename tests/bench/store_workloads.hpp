@@ -1,295 +1,316 @@
 #pragma once
 
-#include <algorithm>
-#include <cstdint>
-#include <deque>
-#include <fstream>
-#include <functional>
-#include <memory>
-#include <random>
-#include <string>
-#include <unordered_map>
-#include <vector>
+#include <map>
+#include <set>
+#include <thread>
 
-#include <fcntl.h>
-#include <malloc.h>
-#include <sys/uio.h>
+#include "store/memory_log.hpp"
+#include "store/rocksdb_log.hpp"
+#include "store/segment_log.hpp"
+#include "tests/bench/store_report.hpp"
+#include "tests/bench/store_subjects.hpp"
 
-#include "messages/feed.hpp"
-#include "store/log_engine.hpp"
-#include "tests/bench/bench.hpp"
-
-/// What store_bench runs: the logs and the limits behind one interface, and the
-/// rows, which are made before the clock starts.
+/// What store_bench runs.
 namespace sluice::bench {
 
-/// Blocks of rows with one key and one text, tables by a zipf law.
-struct rows_made {
-  std::vector<block_ptr> blocks;
-  std::uint64_t rows = 0;
-  std::uint64_t bytes = 0;
+struct settings {
+  std::vector<std::uint64_t> tables = {1, 1000, 100'000};
+  std::vector<std::uint64_t> row_bytes = {100, 256, 1024};
+  std::uint64_t mib = 96; ///< Of rows, per workload.
+  int runs = 3;
+  std::uint64_t recovery_mib = 256;
+  bool full = false;
+  bool json = false;
+  std::vector<std::string> only; ///< Workloads; empty: all.
 };
 
-inline rows_made make_rows(std::uint64_t tables, std::uint64_t row_bytes,
-                           std::uint64_t bytes, std::uint64_t seed) {
-  constexpr std::uint64_t overhead = 73; // of a record, but for the text
-  constexpr std::size_t rows_per_block = 1024;
-  auto random = std::mt19937_64{seed};
-  auto weights = std::vector<double>{};
-  auto sum = 0.0;
-  for (std::uint64_t i = 1; i <= tables; ++i)
-    weights.push_back(sum += 1.0 / static_cast<double>(i));
-  auto text = std::string(row_bytes - overhead, 'x');
-  auto result = rows_made{};
-  auto builder = row_block_builder{};
-  while (result.bytes < bytes) {
-    auto ts = ++result.rows;
-    auto place = static_cast<double>(random() >> 11) * 0x1p-53 * sum;
-    auto table = std::upper_bound(weights.begin(), weights.end(), place);
-    auto number = static_cast<std::uint64_t>(table - weights.begin()) + 1;
-    auto values = std::vector{
-      value_view::of_integer(static_cast<std::int64_t>(ts)),
-      value_view::of_text(text)};
-    builder.add({{std::min(number, tables)},
-                 {{ts}, {ts}, 0},
-                 row_op::insert,
-                 false,
-                 {1},
-                 0},
-                {true, false}, {}, values);
-    builder.end();
-    if (builder.rows() == rows_per_block) {
-      result.bytes += builder.size_bytes();
-      result.blocks.push_back(builder.finish());
-    }
-  }
+constexpr auto raw = "raw pwritev";
+constexpr auto vector = "vector";
+constexpr auto segments = "segment_log";
+constexpr auto packaged = "rocksdb_log";
+constexpr std::uint64_t segment_bytes = 64U << 20;
+constexpr std::uint64_t tail_bytes = 64U << 20;
+/// Blocks between two rounds of the consumers, and rounds that a floor is
+/// behind, which is also how often there is a sync: each 16 MiB, as a service.
+constexpr std::size_t tick_blocks = 16;
+constexpr std::size_t ticks_kept = 4;
+
+/// Every subject under its name.
+using makers = std::vector<
+  std::pair<std::string, std::function<std::unique_ptr<subject>()>>>;
+
+inline std::unique_ptr<subject> of(std::unique_ptr<log_engine> log) {
+  return std::make_unique<engine_subject>(std::move(log));
+}
+
+inline std::unique_ptr<log_engine> open_log(const std::string& directory,
+                                            std::uint64_t tail) {
+  return need(segment_log::open({directory, segment_bytes, tail, nullptr}));
+}
+
+/// @param tail Of the engines, in bytes.
+/// @param turn Who comes first is another one each time.
+inline makers subjects(const std::string& directory, std::uint64_t tail,
+                       bool limit_is_indexed, int turn) {
+  auto result = makers{
+    {vector, [] { return std::make_unique<vector_subject>(); }},
+    {raw,
+     [=] {
+       return std::make_unique<raw_subject>(directory, limit_is_indexed);
+     }},
+    {"memory_log", [] { return of(make_memory_log()); }},
+    {segments, [=] { return of(open_log(directory, tail)); }}};
+#ifdef SLUICE_ROCKSDB
+  result.emplace_back(packaged, [=] {
+    return of(need(open_rocksdb_log({directory, segment_bytes, tail})));
+  });
+#endif
+  auto first = static_cast<std::ptrdiff_t>(turn) % std::ssize(result);
+  std::rotate(result.begin(), result.begin() + first, result.end());
   return result;
 }
 
-/// A log or a limit, under one workload.
-class subject {
-public:
-  virtual ~subject() = default;
-  virtual void append(const block_ptr& block) = 0;
-  virtual void sync() {
-    // nop
-  }
-  /// Reads the rows of `table` after `after`. @returns How many.
-  virtual std::uint64_t scan(table_id table, row_cursor after) = 0;
-  /// Rows up to `ts` may go.
-  virtual void release(timestamp ts) = 0;
-};
+inline double per_second(std::uint64_t n, double seconds) {
+  return static_cast<double>(n) / seconds;
+}
 
-/// What a consumer does at the least: looks at each row.
-inline std::uint64_t consume(const row_block& block, const block_run& run,
-                             row_cursor after, std::uint64_t& sum) {
-  auto result = std::uint64_t{0};
-  for (auto i = run.first; i < run.first + run.count; ++i) {
-    auto row = block.grouped(i);
-    if (row.cursor() <= after)
-      continue;
-    sum += row.size_bytes();
-    ++result;
+// -- appending ----------------------------------------------------------------
+
+inline void ingest(report& to, const rows_made& rows, int turn) {
+  auto space = scratch{};
+  for (const auto& [who, make] :
+       subjects(space.file("log"), tail_bytes, false, turn)) {
+    auto heap = heap_bytes();
+    auto uut = make();
+    auto cpu = cpu_seconds();
+    auto begin = clock::now();
+    for (const auto& block : rows.blocks)
+      uut->append(block);
+    to.add("ingest, rows/s", who, per_second(rows.rows, seconds_since(begin)));
+    to.add("ingest, CPU ns/row", who,
+           (cpu_seconds() - cpu) * 1e9 / static_cast<double>(rows.rows));
+    auto grown = static_cast<double>(heap_bytes()) - static_cast<double>(heap);
+    to.add("index, bytes/row", who,
+           std::max(0.0, grown) / static_cast<double>(rows.rows));
+    uut.reset();
+    std::filesystem::remove_all(space.file("log"));
   }
+}
+
+// -- consumers that keep up ---------------------------------------------------
+
+/// What consumers have still to read, by table.
+inline std::map<table_id, row_cursor>
+touched(const rows_made& rows, std::size_t first, std::size_t last) {
+  auto result = std::map<table_id, row_cursor>{};
+  for (auto i = first; i < last; ++i)
+    for (const auto& run : rows.blocks[i]->runs())
+      result.emplace(
+        run.table, row_cursor::end_of(
+                     {rows.blocks[first]->first_cursor().commit_ts.value - 1}));
   return result;
 }
 
-class engine_subject : public subject {
-public:
-  explicit engine_subject(std::unique_ptr<log_engine> log)
-    : log_{std::move(log)}, disk_{log_->disk()} {
-    // nop
-  }
-
-  void append(const block_ptr& block) override {
-    (void) need(log_->append(block, block->last_cursor().commit_ts));
-  }
-  void sync() override {
-    auto order = log_->begin_sync();
-    need(disk_->sync(order));
-    log_->synced(order);
-  }
-  std::uint64_t scan(table_id table, row_cursor after) override {
-    auto result = std::uint64_t{0};
-    auto done = block_index{};
-    while (done < log_->last()) {
-      auto plan = log_->plan_scan(table, after, log_->last(), 1U << 20);
-      for (auto& piece : plan.pieces) {
-        auto block = piece.block;
-        if (block == nullptr)
-          block = need(disk_->read(piece.location));
-        result += read(*block, table, after);
-        after = std::max(after, piece.last);
-      }
-      done = plan.complete_to;
+inline void mixed(report& to, const rows_made& rows, int turn) {
+  auto ticks = std::vector<std::map<table_id, row_cursor>>{};
+  for (std::size_t i = 0; i < rows.blocks.size(); i += tick_blocks)
+    ticks.push_back(
+      touched(rows, i, std::min(i + tick_blocks, rows.blocks.size())));
+  auto space = scratch{};
+  for (const auto& [who, make] :
+       subjects(space.file("log"), tail_bytes, true, turn)) {
+    auto uut = make();
+    auto written = bytes_written();
+    auto scanning = 0.0;
+    auto seen = std::uint64_t{0};
+    auto begin = clock::now();
+    for (std::size_t tick = 0; tick < ticks.size(); ++tick) {
+      auto first = tick * tick_blocks;
+      auto last = std::min(first + tick_blocks, rows.blocks.size());
+      for (auto i = first; i < last; ++i)
+        uut->append(rows.blocks[i]);
+      auto scan_begin = clock::now();
+      for (const auto& entry : ticks[tick])
+        seen += uut->scan(entry.first, entry.second);
+      scanning += seconds_since(scan_begin);
+      if (tick % ticks_kept == ticks_kept - 1)
+        uut->begin_sync();
+      if (tick >= 2 * ticks_kept)
+        uut->release(rows.blocks[(tick - 2 * ticks_kept) * tick_blocks]
+                       ->last_cursor()
+                       .commit_ts);
     }
-    return result;
+    uut->end_sync();
+    auto seconds = seconds_since(begin);
+    if (seen != rows.rows)
+      give_up(
+        fmt::format("{}: consumers saw {} of {} rows", who, seen, rows.rows));
+    to.add("tail scan, rows/s", who, per_second(rows.rows, scanning));
+    to.add("mixed, rows/s", who, per_second(rows.rows, seconds));
+    to.add(
+      "write amplification", who,
+      per_second(bytes_written() - written, static_cast<double>(rows.bytes)));
+    uut.reset();
+    std::filesystem::remove_all(space.file("log"));
   }
-  void release(timestamp ts) override {
-    sync(); // Only what is durable may go.
-    need(disk_->remove(log_->release([ts](table_id) { return ts; })));
-  }
-  [[nodiscard]] std::uint64_t memory_bytes() const {
-    return log_->stats().memory_bytes;
-  }
-
-private:
-  std::uint64_t read(const row_block& block, table_id table, row_cursor after) {
-    const auto& runs = block.runs();
-    if (table == all_tables) {
-      auto result = std::uint64_t{0};
-      for (const auto& run : runs)
-        result += consume(block, run, after, sum_);
-      return result;
-    }
-    auto run = std::lower_bound(
-      runs.begin(), runs.end(), table,
-      [](const block_run& x, table_id y) { return x.table < y; });
-    return run == runs.end() || run->table != table
-             ? 0
-             : consume(block, *run, after, sum_);
-  }
-
-  std::unique_ptr<log_engine> log_;
-  std::shared_ptr<log_disk> disk_;
-  std::uint64_t sum_ = 0;
-};
-
-/// The limit of memory: a vector of the blocks, and one per table.
-class vector_subject : public subject {
-public:
-  void append(const block_ptr& block) override {
-    blocks_.push_back(block);
-    for (const auto& run : block->runs())
-      tables_[run.table].push_back({block.get(), &run});
-  }
-  std::uint64_t scan(table_id table, row_cursor after) override {
-    auto result = std::uint64_t{0};
-    auto found = tables_.find(table);
-    if (table == all_tables) {
-      for (const auto& block : blocks_)
-        for (const auto& run : block->runs())
-          result += consume(*block, run, after, sum_);
-    } else if (found != tables_.end()) {
-      auto& runs = found->second;
-      auto first = std::partition_point(
-        runs.begin(), runs.end(),
-        [&](const place& x) { return x.run->last_cursor <= after; });
-      for (; first != runs.end(); ++first)
-        result += consume(*first->block, *first->run, after, sum_);
-    }
-    return result;
-  }
-  void release(timestamp ts) override {
-    while (!blocks_.empty() && blocks_.front()->last_cursor().commit_ts <= ts) {
-      for (const auto& run : blocks_.front()->runs())
-        tables_[run.table].pop_front();
-      blocks_.pop_front();
-    }
-  }
-
-private:
-  struct place {
-    const row_block* block;
-    const block_run* run;
-  };
-  std::deque<block_ptr> blocks_;
-  std::unordered_map<table_id, std::deque<place>> tables_;
-  std::uint64_t sum_ = 0;
-};
-
-/// The limit of files: the same bytes by pwritev into files as large, no
-/// checksum, no index; consumers read the vector.
-class raw_subject : public vector_subject {
-public:
-  raw_subject(std::string directory, bool indexed)
-    : directory_{std::move(directory)}, indexed_{indexed} {
-    std::filesystem::create_directories(directory_);
-  }
-  ~raw_subject() override { close(); }
-
-  void append(const block_ptr& block) override {
-    if (fd_ < 0 || size_ >= segment_bytes)
-      open_next();
-    auto head = std::string(96, 'h');
-    auto bytes = block->bytes();
-    auto parts = std::array<iovec, 2>{
-      iovec{head.data(), head.size()},
-      iovec{const_cast<char*>(bytes.data()), bytes.size()}};
-    auto size = head.size() + bytes.size();
-    if (::pwritev(fd_, parts.data(), 2, static_cast<off_t>(size_))
-        != static_cast<ssize_t>(size))
-      give_up("cannot write below " + directory_);
-    size_ += size;
-    files_.back().last = block->last_cursor().commit_ts;
-    if (indexed_)
-      vector_subject::append(block);
-  }
-  void sync() override { ::fdatasync(fd_); }
-  void release(timestamp ts) override {
-    sync();
-    vector_subject::release(ts);
-    while (files_.size() > 1 && files_.front().last <= ts) {
-      std::filesystem::remove(files_.front().path);
-      files_.pop_front();
-    }
-  }
-
-private:
-  static constexpr std::uint64_t segment_bytes = 64 << 20;
-  struct file {
-    std::string path;
-    timestamp last;
-  };
-  void close() {
-    if (fd_ >= 0)
-      ::close(fd_);
-  }
-  void open_next() {
-    close();
-    files_.push_back({directory_ + '/' + std::to_string(++number_), {}});
-    fd_ = ::open(files_.back().path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC,
-                 0644);
-    if (fd_ < 0)
-      give_up("cannot make " + files_.back().path);
-    size_ = 0;
-  }
-
-  std::string directory_;
-  bool indexed_;
-  std::deque<file> files_;
-  std::uint64_t number_ = 0;
-  std::uint64_t size_ = 0;
-  int fd_ = -1;
-};
-
-/// Bytes that this process has given to write calls so far.
-inline std::uint64_t bytes_written() {
-  auto file = std::ifstream{"/proc/self/io"};
-  auto name = std::string{};
-  auto value = std::uint64_t{0};
-  while (file >> name >> value)
-    if (name == "wchar:")
-      return value;
-  return 0;
 }
 
-inline std::uint64_t heap_bytes() {
-  auto info = ::mallinfo2();
-  return info.uordblks + info.hblkhd;
+// -- cold reads ---------------------------------------------------------------
+
+/// A hot table, some in the middle, and a cold one.
+inline std::set<std::uint64_t> some_of(std::uint64_t tables) {
+  return {1, tables / 100 + 1, tables / 10 + 1, tables};
 }
 
-/// Reads every file of a directory once.
-inline void read_files(const std::string& directory) {
-  auto buffer = std::vector<char>(1 << 20);
-  for (const auto& x :
-       std::filesystem::recursive_directory_iterator{directory}) {
-    if (!x.is_regular_file())
+inline void scan_cold(report& to, const std::string& what,
+                      const std::string& who, subject& uut,
+                      std::uint64_t tables) {
+  auto begin = clock::now();
+  auto seen = uut.scan(all_tables, {});
+  to.add(what + ", all, rows/s", who, per_second(seen, seconds_since(begin)));
+  begin = clock::now();
+  seen = 0;
+  for (auto table : some_of(tables))
+    seen += uut.scan({table}, {});
+  to.add(what + ", tables, rows/s", who,
+         per_second(seen, seconds_since(begin)));
+}
+
+inline void cold(report& to, const rows_made& rows, std::uint64_t tables,
+                 int turn) {
+  auto space = scratch{};
+  for (const auto& [who, make] : subjects(space.file("log"), 0, true, turn)) {
+    auto uut = make();
+    for (const auto& block : rows.blocks)
+      uut->append(block);
+    uut->begin_sync();
+    uut->end_sync();
+    scan_cold(to, "cold scan", who, *uut, tables);
+    if (who == segments || who == packaged) {
+      uut.reset();
+      uut = make(); // nothing of it is in memory, or in an open segment
+      uut->rewrite();
+      scan_cold(to, "rewritten scan", who, *uut, tables);
+    }
+    uut.reset();
+    std::filesystem::remove_all(space.file("log"));
+  }
+}
+
+// -- retention ----------------------------------------------------------------
+
+/// Carries out what an engine wants to have rewritten now.
+inline void rewrite_due(log_engine& log,
+                        const std::function<timestamp(table_id)>& floor_of) {
+  while (auto order = log.plan_rewrite(floor_of, log.last()))
+    need(log.disk()->remove(log.rewritten(need(log.rewriter()->run(*order)))));
+}
+
+/// The rows of one table in `nth` are kept for ever, of all if it is 1.
+inline void retain(report& to, const std::string& what, const rows_made& rows,
+                   std::uint64_t nth) {
+  auto space = scratch{};
+  auto uut = engine_subject{open_log(space.file("log"), tail_bytes)};
+  auto written = bytes_written();
+  for (std::size_t i = 0; i < rows.blocks.size(); ++i) {
+    uut.append(rows.blocks[i]);
+    if (i % (tick_blocks * ticks_kept) != 0)
       continue;
-    auto fd = ::open(x.path().c_str(), O_RDONLY | O_CLOEXEC);
-    while (::read(fd, buffer.data(), buffer.size()) > 0)
+    uut.begin_sync();
+    uut.end_sync();
+    auto ts = rows.blocks[i]->last_cursor().commit_ts;
+    auto floor_of = [=](table_id table) {
+      return table.value % nth == 0 ? timestamp{} : ts;
+    };
+    need(uut.log().disk()->remove(uut.log().release(floor_of)));
+    rewrite_due(uut.log(), floor_of);
+  }
+  to.add(
+    "write amp., " + what, segments,
+    per_second(bytes_written() - written, static_cast<double>(rows.bytes)));
+}
+
+/// One slow table keeps every segment. Then segments are rewritten, then it
+/// gets its rows.
+inline void give_back(report& to, const rows_made& rows) {
+  auto space = scratch{};
+  auto uut = engine_subject{open_log(space.file("log"), tail_bytes)};
+  auto& log = uut.log();
+  for (const auto& block : rows.blocks)
+    uut.append(block);
+  uut.begin_sync();
+  uut.end_sync();
+  auto free = [&](const std::function<timestamp(table_id)>& floor_of) {
+    auto begin = clock::now();
+    need(log.disk()->remove(log.release(floor_of)));
+    rewrite_due(log, floor_of);
+    auto seconds = seconds_since(begin);
+    auto bound = 2 * log.live_bytes(floor_of) + 2 * segment_bytes;
+    if (bytes_in(space.file("log")) > bound)
+      give_up("the disk holds more than twice what is live and two segments");
+    return seconds;
+  };
+  auto ts = log.resolved();
+  to.add("disk back, 1 slow table, s", segments, free([&](table_id table) {
+           return table == table_id{100} ? timestamp{} : ts;
+         }));
+  to.add("disk back, floor moved, s", segments,
+         free([&](table_id) { return ts; }));
+}
+
+// -- memory -------------------------------------------------------------------
+
+/// What a log takes when nobody else holds its blocks.
+inline double memory_of(const std::string& directory, std::uint64_t mib,
+                        std::uint64_t tail) {
+  auto heap = heap_bytes();
+  auto log = open_log(directory, tail);
+  for (std::uint64_t i = 0; i < mib; i += 4)
+    for (auto& x : make_rows(1000, 256, 4U << 20, i, log->resolved()).blocks)
+      (void) need(log->append(x, x->last_cursor().commit_ts));
+  return static_cast<double>(heap_bytes() - heap);
+}
+
+inline void memory(report& to, std::uint64_t mib) {
+  auto space = scratch{};
+  auto index = memory_of(space.file("without"), mib, 0);
+  auto all = memory_of(space.file("with"), mib, tail_bytes);
+  to.add("memory, index, bytes", segments, index);
+  to.add("memory but for index, bytes", segments, all - index);
+}
+
+// -- opening ------------------------------------------------------------------
+
+inline void recovery(report& to, const rows_made& rows, int turn) {
+  auto space = scratch{};
+  auto directory = space.file("log");
+  for (const auto& [who, make] : subjects(directory, tail_bytes, false, turn)) {
+    if (who != segments && who != packaged)
       continue;
-    ::close(fd);
+    auto uut = make();
+    for (std::size_t i = 0; i < rows.blocks.size(); ++i) {
+      uut->append(rows.blocks[i]);
+      if (i % (tick_blocks * ticks_kept) == 0)
+        uut->begin_sync();
+    }
+    uut->begin_sync();
+    uut.reset();
+    for (auto from_disk : {false, true}) {
+      auto prepare = from_disk ? drop_from_cache : read_files;
+      prepare(directory);
+      auto begin = clock::now();
+      read_files(directory);
+      auto reading = seconds_since(begin);
+      prepare(directory);
+      begin = clock::now();
+      uut = make();
+      auto opening = seconds_since(begin);
+      uut.reset();
+      auto name = std::string{from_disk ? "open from disk" : "open"};
+      to.add(name + ", s", who, opening);
+      to.add(name + " / read once", who, opening / reading);
+    }
+    std::filesystem::remove_all(directory);
   }
 }
 

@@ -1,0 +1,301 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/uio.h>
+
+#include "messages/block_ranges.hpp"
+#include "messages/feed.hpp"
+#include "store/log_engine.hpp"
+#include "store/segment_id.hpp"
+#include "store/table_map.hpp"
+#include "tests/bench/store_rows.hpp"
+
+/// The logs and the limits behind one interface.
+namespace sluice::bench {
+
+/// A log or a limit, under one workload.
+class subject {
+public:
+  virtual ~subject() = default;
+  virtual void append(const block_ptr& block) = 0;
+  /// Makes durable what was appended so far, in a thread of its own as a
+  /// service does; the one before is waited for.
+  virtual void begin_sync() {
+    // nop
+  }
+  /// Waits for that.
+  virtual void end_sync() {
+    // nop
+  }
+  /// Reads the rows of `table` after `after`. @returns How many.
+  virtual std::uint64_t scan(table_id table, row_cursor after) = 0;
+  /// Rows up to `ts` may go, if they are durable.
+  virtual void release(timestamp ts) = 0;
+  /// Sorts by table what does so later than it appends.
+  virtual void rewrite() {
+    // nop
+  }
+};
+
+/// What a consumer does at the least: looks at each row.
+inline std::uint64_t consume(const row_block& block, const block_run& run,
+                             row_cursor after, std::uint64_t& sum) {
+  auto result = std::uint64_t{0};
+  for (auto i = run.first; i < run.first + run.count; ++i) {
+    auto row = block.grouped(i);
+    if (row.cursor() <= after)
+      continue;
+    sum += row.size_bytes();
+    ++result;
+  }
+  return result;
+}
+
+class engine_subject : public subject {
+public:
+  explicit engine_subject(std::unique_ptr<log_engine> log)
+    : log_{std::move(log)}, disk_{log_->disk()} {
+    // nop
+  }
+  ~engine_subject() override { end_sync(); }
+
+  void append(const block_ptr& block) override {
+    (void) need(log_->append(block, block->last_cursor().commit_ts));
+  }
+  void begin_sync() override {
+    end_sync();
+    auto work = [disk = disk_, order = log_->begin_sync()] {
+      need(disk->sync(order));
+      return order;
+    };
+    syncing_ = std::async(std::launch::async, std::move(work));
+  }
+  void end_sync() override {
+    if (syncing_.valid())
+      log_->synced(syncing_.get());
+  }
+  std::uint64_t scan(table_id table, row_cursor after) override {
+    auto result = std::uint64_t{0};
+    auto done = block_index{};
+    while (done < log_->last()) {
+      auto plan = log_->plan_scan(table, after, log_->last(), 1U << 20);
+      for (auto& piece : plan.pieces) {
+        if (piece.block == nullptr)
+          piece.block = need(disk_->read(piece.location));
+        result += read(*piece.block, table, after, piece.run);
+        after = std::max(after, piece.last);
+      }
+      done = plan.complete_to;
+    }
+    return result;
+  }
+  void release(timestamp ts) override {
+    need(disk_->remove(log_->release([ts](table_id) { return ts; })));
+  }
+  /// Everything, whatever `plan_rewrite` would choose.
+  /// @pre It was opened just now, so that no segment is being written.
+  void rewrite() override {
+    auto rewriter = log_->rewriter();
+    if (rewriter == nullptr)
+      return;
+    auto orders = std::vector<rewrite_order>{};
+    auto plan = log_->plan_scan(all_tables, {}, log_->last(), UINT64_MAX);
+    for (const auto& x : plan.pieces) {
+      auto segment = x.location.segment;
+      if (orders.empty() || orders.back().segments.front() != segment)
+        orders.push_back({rewritten_segment(segment, orders.size() + 1),
+                          {segment},
+                          {},
+                          {},
+                          {}});
+      auto& order = orders.back();
+      order.blocks.push_back({x.index, x.index, x.location, x.last.commit_ts});
+      order.durable = x.index;
+    }
+    for (const auto& order : orders)
+      need(disk_->remove(log_->rewritten(need(rewriter->run(order)))));
+  }
+  [[nodiscard]] log_engine& log() const { return *log_; }
+
+private:
+  std::uint64_t read(const row_block& block, table_id table, row_cursor after,
+                     std::size_t hint) {
+    const auto& runs = block.runs();
+    if (table == all_tables) {
+      auto result = std::uint64_t{0};
+      for (const auto& run : runs)
+        result += consume(block, run, after, sum_);
+      return result;
+    }
+    auto run = first_run(block, table, hint);
+    return run == runs.size() || runs[run].table != table
+             ? 0
+             : consume(block, runs[run], after, sum_);
+  }
+
+  std::unique_ptr<log_engine> log_;
+  std::shared_ptr<log_disk> disk_;
+  std::future<sync_order> syncing_;
+  std::uint64_t sum_ = 0;
+};
+
+/// The limit of memory: a vector of the blocks, and one of runs per table,
+/// found as the engines find theirs. It has the address of each run, and no
+/// place on disk. Whoever reads a run holds its block meanwhile, as who reads
+/// in another thread must.
+class vector_subject : public subject {
+public:
+  void append(const block_ptr& block) override {
+    blocks_.push_back(block);
+    for (const auto& run : block->runs())
+      list_of(run.table).push_back({block, &run});
+  }
+  std::uint64_t scan(table_id table, row_cursor after) override {
+    auto result = std::uint64_t{0};
+    if (table == all_tables) {
+      for (const auto& block : blocks_)
+        for (const auto& run : block->runs())
+          result += consume(*block, run, after, sum_);
+    } else if (auto number = tables_.find(table); number != table_map::none) {
+      const auto& runs = lists_[number];
+      auto first = std::partition_point(
+        runs.begin(), runs.end(),
+        [&](const place& x) { return x.run->last_cursor <= after; });
+      for (; first != runs.end(); ++first) {
+        auto held = first->block;
+        result += consume(*held, *first->run, after, sum_);
+      }
+    }
+    return result;
+  }
+  void release(timestamp ts) override {
+    while (!blocks_.empty() && blocks_.front()->last_cursor().commit_ts <= ts) {
+      for (const auto& run : blocks_.front()->runs()) {
+        auto& runs = list_of(run.table);
+        runs.erase(runs.begin());
+      }
+      blocks_.pop_front();
+    }
+  }
+
+private:
+  struct place {
+    block_ptr block;
+    const block_run* run;
+  };
+  std::vector<place>& list_of(table_id table) {
+    auto number = tables_.find(table);
+    if (number == table_map::none) {
+      number = static_cast<std::uint32_t>(lists_.size());
+      lists_.emplace_back();
+      (void) tables_.exchange(table, number);
+    }
+    return lists_[number];
+  }
+
+  std::deque<block_ptr> blocks_;
+  table_map tables_; // to numbers in `lists_`
+  std::vector<std::vector<place>> lists_;
+  std::uint64_t sum_ = 0;
+};
+
+/// The limit of files: the same bytes by pwritev into files as large, no
+/// checksum, no index; consumers read the vector.
+class raw_subject : public vector_subject {
+public:
+  raw_subject(std::string directory, bool indexed)
+    : directory_{std::move(directory)}, indexed_{indexed} {
+    std::filesystem::create_directories(directory_);
+  }
+  ~raw_subject() override {
+    end_sync();
+    close();
+  }
+
+  void append(const block_ptr& block) override {
+    if (fd_ < 0 || size_ >= segment_bytes)
+      open_next();
+    auto head = std::array<char, 96>{};
+    auto bytes = block->bytes();
+    auto parts = std::array<iovec, 2>{
+      iovec{head.data(), head.size()},
+      iovec{const_cast<char*>(bytes.data()), bytes.size()}};
+    auto size = head.size() + bytes.size();
+    if (::pwritev(fd_, parts.data(), 2, static_cast<off_t>(size_))
+        != static_cast<ssize_t>(size))
+      give_up("cannot write below " + directory_);
+    size_ += size;
+    files_.back().last = block->last_cursor().commit_ts;
+    if (indexed_)
+      vector_subject::append(block);
+  }
+  void begin_sync() override {
+    end_sync();
+    syncing_ = std::async(std::launch::async,
+                          [fd = ::dup(fd_), old = std::exchange(closed_, {})] {
+                            for (auto x : old)
+                              sync_and_close(x);
+                            sync_and_close(fd);
+                          });
+  }
+  void end_sync() override {
+    if (syncing_.valid())
+      syncing_.get();
+  }
+  void release(timestamp ts) override {
+    vector_subject::release(ts);
+    while (files_.size() > 1 && files_.front().last <= ts) {
+      std::filesystem::remove(files_.front().path);
+      files_.pop_front();
+    }
+  }
+
+private:
+  static constexpr std::uint64_t segment_bytes = 64 << 20;
+  struct file {
+    std::string path;
+    timestamp last;
+  };
+  static void sync_and_close(int fd) {
+    ::fdatasync(fd);
+    ::close(fd);
+  }
+  void close() {
+    for (auto fd : closed_)
+      ::close(fd);
+    if (fd_ >= 0)
+      ::close(fd_);
+  }
+  void open_next() {
+    if (fd_ >= 0)
+      closed_.push_back(fd_); // a sync of it is to come
+    files_.push_back({directory_ + '/' + std::to_string(++number_), {}});
+    fd_ = ::open(files_.back().path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC,
+                 0644);
+    if (fd_ < 0)
+      give_up("cannot make " + files_.back().path);
+    size_ = 0;
+  }
+
+  std::string directory_;
+  bool indexed_;
+  std::deque<file> files_;
+  std::vector<int> closed_;
+  std::future<void> syncing_;
+  std::uint64_t number_ = 0;
+  std::uint64_t size_ = 0;
+  int fd_ = -1;
+};
+
+} // namespace sluice::bench
