@@ -25,9 +25,9 @@ value_view text(std::string_view x) {
 }
 
 // One record, with an integer key and a text.
-struct record {
-  record(row_op op, std::vector<value_view> before,
-         std::vector<value_view> after) {
+struct one_row {
+  one_row(row_op op, std::vector<value_view> before,
+          std::vector<value_view> after) {
     auto builder = row_block_builder{};
     builder.add({{7}, {{1}, {1}, 0}, op, false, {1}, 0}, {true, false}, before,
                 after);
@@ -96,7 +96,7 @@ TEST_CASE("keys of two texts sort by the first one, whatever is in them") {
 
 TEST_CASE("a range has its first key and not its end") {
   auto at = [](std::int64_t id) {
-    return record{row_op::insert, {}, {number(id), text("x")}};
+    return one_row{row_op::insert, {}, {number(id), text("x")}};
   };
   CHECK_FALSE(at(9).within(10, 20));
   CHECK(at(10).within(10, 20));
@@ -108,27 +108,27 @@ TEST_CASE("a range has its first key and not its end") {
 }
 
 TEST_CASE("an update concerns the ranges of its old key and of its new one") {
-  auto moved = record{row_op::update,
-                      {number(5), value_view::unchanged()},
-                      {number(15), text("x")}};
+  auto moved = one_row{row_op::update,
+                       {number(5), value_view::unchanged()},
+                       {number(15), text("x")}};
   CHECK(moved.within(0, 10));
   CHECK(moved.within(10, 20));
   CHECK_FALSE(moved.within(20, 30));
   // The source did not say the key again.
-  auto stayed = record{row_op::update,
-                       {number(5), text("x")},
-                       {value_view::unchanged(), text("y")}};
+  auto stayed = one_row{row_op::update,
+                        {number(5), text("x")},
+                        {value_view::unchanged(), text("y")}};
   CHECK(stayed.within(0, 10));
   CHECK_FALSE(stayed.within(10, 20));
 }
 
 TEST_CASE("what is about the whole table concerns every range") {
-  CHECK(record{row_op::truncate, {}, {}}.within(0, 10));
-  CHECK(record{row_op::snapshot_begin, {}, {}}.within(0, 10));
+  CHECK(one_row{row_op::truncate, {}, {}}.within(0, 10));
+  CHECK(one_row{row_op::snapshot_begin, {}, {}}.within(0, 10));
 }
 
 TEST_CASE("a row that is gone concerns the range of its old key") {
-  auto gone = record{row_op::erase, {number(5), value_view::unchanged()}, {}};
+  auto gone = one_row{row_op::erase, {number(5), value_view::unchanged()}, {}};
   CHECK(gone.within(0, 10));
   CHECK_FALSE(gone.within(10, 20));
 }
