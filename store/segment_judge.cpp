@@ -43,6 +43,27 @@ bool tells_of_durable(const scanned_segment& x) {
                      });
 }
 
+bool is_rewritten(std::uint64_t number) {
+  return generation_of(number) != 0;
+}
+
+struct extent {
+  block_index first;
+  block_index last;
+};
+
+// Which blocks a file says that it has, none if nothing of it can be read. An
+// appended one does not know where it ends.
+std::optional<extent> told_by(const scanned_segment& x) {
+  auto rewritten = is_rewritten(x.number);
+  if (x.header && (rewritten || !x.batches.empty()))
+    return extent{x.header->first, rewritten ? x.header->last : no_limit};
+  if (x.batches.empty())
+    return {};
+  return extent{before(x.batches.front()).next(),
+                rewritten ? x.batches.back().header.last : no_limit};
+}
+
 struct judgement {
   const std::string& directory;
   recovery_verdict result = {};
@@ -53,8 +74,9 @@ struct judgement {
   bool cut = false;         // the log ends before it
 
   status select(const std::vector<scanned_segment>& segments);
+  void stand_in(const scanned_segment& x);
   status add_unlisted(const scanned_segment& x);
-  void add_rewritten(const scanned_segment& x);
+  expected<candidate> place(const scanned_segment& x, const extent& told);
   void find_durable();
   bool lose(kept_segment& from, block_index to, const std::string& where);
   void walk(const candidate& x, kept_segment& keep);
@@ -74,36 +96,37 @@ status judgement::select(const std::vector<scanned_segment>& segments) {
       }
   auto next = segments.begin();
   auto rewritten = std::vector<const scanned_segment*>{}; // and not listed
+  auto leave_out_before = [&](std::uint64_t number) {
+    for (; next != segments.end() && older_segment{}(next->number, number);
+         ++next)
+      if (is_rewritten(next->number))
+        rewritten.push_back(&*next);
+      else
+        result.dropped.push_back(next->number);
+  };
   if (newest != nullptr)
     for (const auto& range : newest->segments) {
-      for (; next != segments.end()
-             && older_segment{}(next->number, range.number);
-           ++next)
-        if (generation_of(next->number) != 0)
-          rewritten.push_back(&*next);
-        else
-          result.dropped.push_back(next->number);
+      leave_out_before(range.number);
       auto found = next != segments.end() && next->number == range.number;
       candidates.push_back({range.number, found ? &*next++ : nullptr,
                             range.first, range.last, false});
     }
-  for (; next != segments.end(); ++next)
-    if (generation_of(next->number) != 0)
-      rewritten.push_back(&*next);
-    else if (older_segment{}(next->number, from))
-      result.dropped.push_back(next->number);
-    else if (auto done = add_unlisted(*next); !done)
-      return done;
+  leave_out_before(from);
   for (const auto* x : rewritten)
-    add_rewritten(*x);
+    stand_in(*x);
+  for (; next != segments.end(); ++next)
+    if (auto done = add_unlisted(*next); !done)
+      return done;
   return {};
 }
 
-// It does not count unless a file that it replaces is missing: those go only
-// after a manifest that lists it is durable, so that one is damaged now.
-void judgement::add_rewritten(const scanned_segment& x) {
+// A rewritten file that the newest manifest may have let go does not count
+// unless one that it replaces is missing: those go only after a manifest that
+// lists it is durable, so that one is damaged now.
+void judgement::stand_in(const scanned_segment& x) {
+  auto told = told_by(x);
   auto replaced = [&](const candidate& y) {
-    return x.header && y.first >= x.header->first && y.last <= x.header->last;
+    return told && y.first >= told->first && y.last <= told->last;
   };
   auto first = std::find_if(candidates.begin(), candidates.end(), replaced);
   auto last = std::find_if_not(first, candidates.end(), replaced);
@@ -115,46 +138,78 @@ void judgement::add_rewritten(const scanned_segment& x) {
   for (auto i = first; i != last; ++i)
     if (i->file != nullptr)
       result.dropped.push_back(i->number);
-  *first = {x.number, &x, x.header->first, x.header->last, false};
+  *first = {x.number, &x, told->first, told->last, false};
   candidates.erase(first + 1, last);
 }
 
-// A file that no manifest lists says itself where it begins, and so where the
-// one before ends: its own manifest, which said so, is damaged.
+// Where a file that no manifest lists stands, by what it says itself.
+expected<candidate> judgement::place(const scanned_segment& x,
+                                     const extent& told) {
+  auto vague = std::exchange(unreadable, false);
+  auto found = candidate{x.number, &x, told.first, told.last, vague};
+  if (x.header)
+    return found;
+  if (x.unread_at_end)
+    found.last = no_limit;
+  if (x.batches.front().offset == file_header_size)
+    return found;
+  if (candidates.empty() && tells_of_durable(x))
+    return fail(
+      errc::log_corrupt,
+      fmt::format("{}: byte 0: nothing says where the log begins", x.path));
+  if (!candidates.empty() && candidates.back().last != no_limit)
+    found.first = candidates.back().last.next();
+  else
+    found.vague = true;
+  return found;
+}
+
+// It says where it begins, and so where the one before ends: its own manifest,
+// which said so, is damaged. A rewritten one has what is needed of the blocks
+// that those before it have, too.
 status judgement::add_unlisted(const scanned_segment& x) {
-  if (x.batches.empty()) {
+  auto told = told_by(x);
+  if (!told && is_rewritten(x.number))
+    return fail(
+      errc::log_corrupt,
+      fmt::format("{}: byte 0: nothing says which blocks it had", x.path));
+  if (!told) {
     result.dropped.push_back(x.number);
     result.bytes_cut += x.size;
     unreadable = true;
+    if (!candidates.empty())
+      candidates.back().last = no_limit; // there its blocks are missing
     return {};
   }
-  auto first = before(x.batches.front()).next();
-  auto vague = std::exchange(unreadable, false);
-  if (x.header)
-    first = x.header->first;
-  else if (x.batches.front().offset != file_header_size) {
-    if (candidates.empty() && tells_of_durable(x))
-      return fail(
-        errc::log_corrupt,
-        fmt::format("{}: byte 0: nothing says where the log begins", x.path));
-    if (!candidates.empty() && candidates.back().last != no_limit)
-      first = candidates.back().last.next();
-    else
-      vague = true;
+  auto next = place(x, *told);
+  if (!next)
+    return tl::unexpected{std::move(next.error())};
+  auto within = [&](const candidate& y) {
+    return is_rewritten(y.number) && y.first <= next->first
+           && y.last >= next->last;
+  };
+  if (!candidates.empty() && within(candidates.back())) {
+    result.dropped.push_back(x.number);
+    return {};
   }
-  for (auto i = candidates.rbegin(); i != candidates.rend() && i->last >= first;
-       ++i)
-    i->last = first.previous(); // what it gives out again was abandoned
-  candidates.push_back({x.number, &x, first, no_limit, vague});
+  for (auto i = candidates.rbegin();
+       i != candidates.rend() && i->last >= next->first; ++i)
+    i->last = next->first.previous(); // what it gives out again was abandoned
+  candidates.push_back(*next);
   return {};
 }
 
+// A rewritten file shows durable, but says nothing of what follows.
 void judgement::find_durable() {
   for (const auto& x : candidates)
-    if (x.file != nullptr)
+    if (is_rewritten(x.number)) {
+      auto told = x.file != nullptr ? told_by(*x.file) : std::nullopt;
+      durable = std::max(durable, std::min(x.last, told ? told->last : x.last));
+    } else if (x.file != nullptr) {
       for (const auto& batch : x.file->batches)
         if (batch.header.last <= x.last)
           durable = std::max(durable, batch.header.durable_before);
+    }
 }
 
 // Blocks from the one that is due up to `to` are not there. Returns whether
@@ -189,8 +244,9 @@ void judgement::walk(const candidate& x, kept_segment& keep) {
       return;
     if (rows && batch.header.first != due)
       continue;
-    if (rows && !batch.sound) {
-      if (lost(batch.header.last, batch.offset))
+    // A window that reaches beyond has rows that are elsewhere, too.
+    if (rows && (!batch.sound || batch.header.last > x.last)) {
+      if (lost(std::min(batch.header.last, x.last), batch.offset))
         break;
     } else if (batch.sound && (rows || batch.state)) {
       keep.parts.push_back({&batch, {}, {}});
@@ -229,6 +285,21 @@ void judgement::visit(const candidate& x) {
     result.kept.push_back(std::move(keep));
 }
 
+// A start leaves a whole file, and only a durable one lets others go. So a log
+// of which nothing counts is damaged unless it is new.
+status check_new(const std::vector<scanned_segment>& segments) {
+  auto is_new = [](const scanned_segment& x) {
+    return x.header && x.header->first == block_index{1}
+           && !is_rewritten(x.number);
+  };
+  auto old = std::find_if_not(segments.begin(), segments.end(), is_new);
+  if (old == segments.end())
+    return {};
+  return fail(errc::log_corrupt,
+              fmt::format("{}: byte 0: nothing of the log can be read",
+                          old->path));
+}
+
 } // namespace
 
 expected<recovery_verdict> judge(const std::vector<scanned_segment>& segments,
@@ -239,6 +310,9 @@ expected<recovery_verdict> judge(const std::vector<scanned_segment>& segments,
   work.find_durable();
   for (const auto& x : work.candidates)
     work.visit(x);
+  if (work.result.kept.empty())
+    if (auto done = check_new(segments); !done)
+      return tl::unexpected{std::move(done.error())};
   work.result.durable = work.durable;
   return std::move(work.result);
 }
