@@ -30,10 +30,11 @@ void log_gaps::on_state(block_index last_closed, row_cursor complete_to) {
 
 void log_gaps::cut(block_index to) {
   std::erase_if(gaps_, [&](const log_gap& x) { return x.first > to; });
-  if (gaps_.empty() || gaps_.back().last != to)
+  if (gaps_.empty() || gaps_.back().last < to)
     return;
   // What a state called open in it never gets its end.
   auto& x = gaps_.back();
+  x.last = to;
   x.bounded = x.bounded || x.to != nowhere;
 }
 

@@ -73,12 +73,13 @@ void log_index::note_ends(const block_summary& summary, block_index index) {
     state_.last_closed = index;
 }
 
-// Its blocks keep their place, so that indices say where a block is.
+// They keep their indices. A window may have stood for any number of them.
 void log_index::add_gap(block_index to, std::string why) {
   auto& segment = segments_.back();
-  gaps_.add(segment.end(), to, last_cursor_, std::move(why));
-  for (auto i = segment.end(); i <= to; i = i.next(), ++stats_.blocks)
-    segment.add({i, i, nullptr, {}, {}, last_cursor_}, {});
+  auto first = segment.end();
+  gaps_.add(first, to, last_cursor_, std::move(why));
+  segment.add({first, to, nullptr, {}, {}, last_cursor_}, {});
+  stats_.blocks += segment.blocks().back().blocks();
 }
 
 void log_index::note_resolved(timestamp resolved) {
@@ -145,16 +146,34 @@ block_index log_index::keep_to() const noexcept {
   return partial() ? marked_.previous() : state_.last_closed;
 }
 
+template <class Visit>
+void log_index::visit_behind(block_index cut, Visit visit) const {
+  for (auto x = segments_.rbegin();
+       x != segments_.rend() && x->end() > cut.next(); ++x)
+    for (const auto& block : x->blocks())
+      if (block.index > cut)
+        visit(block);
+}
+
+std::uint64_t log_index::bytes_behind(block_index cut) const {
+  auto result = std::uint64_t{0};
+  visit_behind(cut, [&](const held_block& x) { result += x.at.size; });
+  return result;
+}
+
 void log_index::cut_open(std::uint64_t next_segment,
                          std::chrono::seconds begun) {
   auto cut = keep_to();
   while (!segments_.empty() && segments_.back().end() > cut.next()) {
     auto& segment = segments_.back();
-    for (const auto& block : segment.blocks())
-      if (block.index > cut) {
+    for (const auto& block : segment.blocks()) {
+      if (block.first > cut) {
         forget_held(block);
-        --stats_.blocks;
+        stats_.blocks -= block.blocks();
+      } else if (block.index > cut) { // of a gap a part stays
+        stats_.blocks -= block.index.value - cut.value;
       }
+    }
     segment.cut(cut);
     if (!segment.empty())
       break;
@@ -162,9 +181,9 @@ void log_index::cut_open(std::uint64_t next_segment,
   }
   // Blocks that stay but are not closed yet still promise what they said.
   pending_resolved_ = state_.resolved;
-  for (auto i = state_.last_closed.next(); i <= cut; i = i.next())
-    if (const auto* block = find(i))
-      pending_resolved_ = std::max(pending_resolved_, block->resolved);
+  visit_behind(state_.last_closed, [&](const held_block& x) {
+    pending_resolved_ = std::max(pending_resolved_, x.resolved);
+  });
   begin_segment(next_segment, cut.next(), begun);
   gaps_.cut(cut);
   last_cursor_ = state_.complete_to;
@@ -371,9 +390,10 @@ void log_index::release(const std::vector<std::uint64_t>& segments) {
 }
 
 void log_index::forget(const segment_index& from) {
-  for (const auto& block : from.blocks())
+  for (const auto& block : from.blocks()) {
     forget_held(block);
-  stats_.blocks -= from.blocks().size();
+    stats_.blocks -= block.blocks();
+  }
   ++stats_.segments_removed;
 }
 

@@ -90,6 +90,8 @@ public:
   /// Forgets every block after `keep_to()` and begins `next_segment`. What is
   /// complete of a partial block must be added again.
   void cut_open(std::uint64_t next_segment, std::chrono::seconds begun = {});
+  /// Of all blocks behind this one, as they lie on disk.
+  [[nodiscard]] std::uint64_t bytes_behind(block_index cut) const;
 
   // -- reading ----------------------------------------------------------------
 
@@ -172,6 +174,8 @@ private:
   void note_ends(const block_summary& summary, block_index index);
   [[nodiscard]] std::vector<std::uint64_t>
   live_by_segment(const std::function<timestamp(table_id)>& floor_of) const;
+  template <class Visit>
+  void visit_behind(block_index cut, Visit visit) const;
   [[nodiscard]] scan_plan plan_table(table_id table, row_cursor after,
                                      block_index to,
                                      std::uint64_t bytes_max) const;

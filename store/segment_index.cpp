@@ -57,7 +57,11 @@ void segment_index::add(held_block block,
 void segment_index::cut(block_index last) {
   auto keep = std::partition_point(
     blocks_.begin(), blocks_.end(),
-    [&](const held_block& x) { return x.index <= last; });
+    [&](const held_block& x) { return x.first <= last; });
+  if (keep != blocks_.begin()) {
+    auto& x = *std::prev(keep);
+    x.index = std::min(x.index, last);
+  }
   if (keep == blocks_.end())
     return;
   shares_.resize(keep->shares);

@@ -16,7 +16,7 @@ namespace sluice {
 
 /// A live block of a segment, or what was rewritten of several.
 struct held_block {
-  block_index first; ///< Below `index` if it is a window.
+  block_index first; ///< Below `index` if it is a window, or a gap.
   block_index index;
   block_ptr block; ///< Null: read it at `at`.
   block_location at;
@@ -24,6 +24,11 @@ struct held_block {
   row_cursor last;
   bool window = false;
   std::uint32_t shares = 0; ///< Number of its first one; a gap has none.
+
+  /// How many it counts for.
+  [[nodiscard]] std::uint64_t blocks() const noexcept {
+    return window ? 1 : index.value - first.value + 1;
+  }
 };
 
 /// One table's rows in a block.
@@ -87,7 +92,7 @@ public:
   void add(held_block block, const std::vector<table_share>& tables);
   /// So many bytes of its rows stay, however often it is rewritten.
   void discount(std::uint64_t bytes) { row_bytes_ -= bytes; }
-  /// Only blocks up to `last` stay.
+  /// Only blocks up to `last` stay, and what a gap has up to it.
   void cut(block_index last);
   /// Room for as many tables as another one has.
   void expect_tables_of(const segment_index& x) {

@@ -139,20 +139,18 @@ status segment_log::start_after(const recovery_verdict& verdict,
     return done;
   if (auto done = index_.settle_gaps(); !done)
     return done;
-  auto before = std::max(index_.last(), index_.keep_to());
-  auto first = index_.keep_to().next();
+  auto cut = index_.keep_to();
+  auto first = cut.next();
   auto rest = complete_part(index_, *files_);
   if (!rest)
     return tl::unexpected{std::move(rest.error())};
   auto how = segment_writer::start{
-    number, first, listing_without_open(), {}, first.previous(), true};
+    number, first, listing_without_open(), {}, cut, true};
   if (*rest != nullptr)
     how.blocks.push_back({*rest, first, resolved()});
   if (auto done = begin_with_room(how); !done)
     return done;
-  report_.bytes_cut = verdict.bytes_cut;
-  for (auto i = first; i <= before; i = i.next())
-    report_.bytes_cut += index_.piece(i).location.size;
+  report_.bytes_cut = verdict.bytes_cut + index_.bytes_behind(cut);
   auto dropped = verdict.dropped;
   for (const auto& segment : verdict.kept)
     if (segment.range.first >= first)

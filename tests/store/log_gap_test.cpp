@@ -258,3 +258,30 @@ TEST_CASE("a segment with a gap goes when every table is past it") {
   CHECK(log->release(floor_of).size() == 1);
   CHECK_FALSE(plan(*log, 1, {}).failure);
 }
+
+TEST_CASE("a gap takes as much memory as a block, however many it had") {
+  for (auto count : {std::uint64_t{1000}, std::uint64_t{1} << 40}) {
+    auto index = log_index{};
+    auto row = block_summary{{{{1}, cursor(1), cursor(1), 10}}, 1, 1, cursor(1),
+                             cursor(1),                         cursor(1)};
+    index.begin_segment(1, {1});
+    index.add(row, nullptr, {}, {});
+    index.add_gap({count}, "1.seg: byte 4096");
+    REQUIRE(index.blocks_of({1}).size() == 2);
+    CHECK(index.stats().blocks == count);
+    CHECK(index.last() == block_index{count});
+    for (auto i : {std::uint64_t{2}, count / 2, count})
+      CHECK(index.piece({i}).location == block_location{});
+    CHECK(index.plan_scan({1}, cursor(1), {count}, 1).failure);
+    // Only the first half of it was closed.
+    index.restore({{count / 2}, cursor(1), {}});
+    REQUIRE(index.settle_gaps());
+    index.cut_open(2);
+    CHECK(index.stats().blocks == count / 2);
+    CHECK(index.gaps().blocks() == count / 2 - 1);
+    CHECK(index.last() == block_index{count / 2});
+    CHECK(index.segments().front() == segment_range{1, {1}, {count / 2}});
+    index.release({1});
+    CHECK(index.stats().blocks == 0);
+  }
+}
