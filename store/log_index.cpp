@@ -143,7 +143,10 @@ std::optional<log_index::partial_block> log_index::partial() const noexcept {
 }
 
 block_index log_index::keep_to() const noexcept {
-  return partial() ? marked_.previous() : state_.last_closed;
+  auto result = partial() ? marked_.previous() : state_.last_closed;
+  const auto* next = find(result.next());
+  auto inside = next != nullptr && next->window && next->first <= result;
+  return inside ? next->first.previous() : result;
 }
 
 template <class Visit>
@@ -179,6 +182,7 @@ void log_index::cut_open(std::uint64_t next_segment,
       break;
     segments_.pop_back();
   }
+  state_.last_closed = std::min(state_.last_closed, cut);
   // Blocks that stay but are not closed yet still promise what they said.
   pending_resolved_ = state_.resolved;
   visit_behind(state_.last_closed, [&](const held_block& x) {

@@ -85,7 +85,8 @@ public:
   };
   [[nodiscard]] std::optional<partial_block> partial() const noexcept;
   /// The last block without open rows, should the source start over. Above
-  /// `last_closed()` when a transaction ends inside of the next block.
+  /// `last_closed()` when a transaction ends inside of the next block; below it
+  /// when that is inside of a window, which stays or goes as a whole.
   [[nodiscard]] block_index keep_to() const noexcept;
   /// Forgets every block after `keep_to()` and begins `next_segment`. What is
   /// complete of a partial block must be added again.

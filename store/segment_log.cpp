@@ -67,6 +67,7 @@ manifest segment_log::listing() const {
 manifest segment_log::listing_without_open() const {
   auto result = listing();
   auto cut = index_.keep_to();
+  result.state.last_closed = std::min(result.state.last_closed, cut);
   for (auto& x : result.segments)
     x.last = std::min(x.last, cut);
   std::erase_if(result.segments,
