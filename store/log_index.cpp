@@ -360,10 +360,14 @@ log_index::releasable(const std::function<timestamp(table_id)>& floor_of,
               });
   };
   auto result = std::vector<std::uint64_t>{};
-  for (const auto& x : segments_)
-    if (x.number() != segments_.back().number() && x.end().previous() <= up_to
-        && may_go(x))
+  auto behind_gap = false; // that stays: where it ends is known by what follows
+  for (const auto& x : segments_) {
+    auto goes = x.number() != segments_.back().number()
+                && x.end().previous() <= up_to && !behind_gap && may_go(x);
+    if (goes)
       result.push_back(x.number());
+    behind_gap = !goes && x.ends_lost();
+  }
   std::sort(result.begin(), result.end());
   return result;
 }

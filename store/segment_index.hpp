@@ -67,6 +67,10 @@ public:
   [[nodiscard]] std::vector<held_block>& blocks() noexcept { return blocks_; }
   /// The one that holds block `index`. @pre There is one.
   [[nodiscard]] const held_block& at(block_index index) const;
+  /// Its last block is in a gap.
+  [[nodiscard]] bool ends_lost() const noexcept {
+    return !blocks_.empty() && blocks_.back().shares == shares_.size();
+  }
   /// Bytes of all rows that count.
   [[nodiscard]] std::uint64_t row_bytes() const noexcept { return row_bytes_; }
 

@@ -259,6 +259,30 @@ TEST_CASE("a segment with a gap goes when every table is past it") {
   CHECK_FALSE(plan(*log, 1, {}).failure);
 }
 
+TEST_CASE("what says where a gap ends stays as long as the gap") {
+  auto directory = temporary_directory{};
+  {
+    auto log = open_segments(directory.path(), 1);
+    for (std::uint64_t i = 1; i <= 6; ++i)
+      put(*log, {{1 + i % 2, 10 * i}});
+    REQUIRE(sync(*log).has_value());
+    auto at = place(*log, 2);
+    flip(path_of(directory.path(), at), at.offset + 100);
+  }
+  auto log = open_segments(directory.path(), 1);
+  auto gone = log->release(
+    [](table_id x) { return timestamp{x == all_tables ? 0U : 1000U}; });
+  CHECK(gone.size() == 4); // all but the one that is lost and the next
+  REQUIRE(log->disk()->remove(gone).has_value());
+  for (auto round = 0; round < 2; ++round) {
+    CHECK(plan(*log, 1, cursor(10)).failure.code == errc::log_corrupt);
+    CHECK_FALSE(plan(*log, 1, cursor(20)).failure);
+    CHECK_FALSE(plan(*log, 1, cursor(50)).failure);
+    log.reset();
+    log = open_segments(directory.path(), 1);
+  }
+}
+
 TEST_CASE("a gap takes as much memory as a block, however many it had") {
   for (auto count : {std::uint64_t{1000}, std::uint64_t{1} << 40}) {
     auto index = log_index{};
