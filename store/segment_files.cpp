@@ -25,9 +25,10 @@ std::string segment_path(const std::string& directory, std::uint64_t segment) {
 
 segment_files::segment_files(std::shared_ptr<file_ops> ops,
                              std::string directory, const store_uuid& uuid,
-                             std::uint64_t reserve_bytes)
+                             std::uint64_t reserve_bytes,
+                             std::shared_ptr<directory_lock> lock)
   : ops_{std::move(ops)}, directory_{std::move(directory)}, uuid_{uuid},
-    reserve_{ops_, directory_, reserve_bytes} {
+    lock_{std::move(lock)}, reserve_{ops_, directory_, reserve_bytes} {
   // nop
 }
 

@@ -18,14 +18,18 @@
 
 namespace sluice {
 
+class directory_lock;
+
 /// The segment files of one directory: what of a segment log can block.
 ///
 /// A file that was written keeps the descriptor that wrote until it is synced
 /// and done with: Linux reports a failed write-back to that one for certain.
 class segment_files : public log_disk {
 public:
+  /// @param lock Of the directory. Others may hold this longer than the log.
   segment_files(std::shared_ptr<file_ops> ops, std::string directory,
-                const store_uuid& uuid, std::uint64_t reserve_bytes);
+                const store_uuid& uuid, std::uint64_t reserve_bytes,
+                std::shared_ptr<directory_lock> lock);
 
   // -- log_disk ---------------------------------------------------------------
 
@@ -81,6 +85,7 @@ private:
   std::shared_ptr<file_ops> ops_;
   std::string directory_;
   store_uuid uuid_;
+  std::shared_ptr<directory_lock> lock_;
   disk_reserve reserve_;
   mutable std::mutex mutex_; // of what follows
   std::map<std::uint64_t, entry, older_segment> entries_;

@@ -5,7 +5,7 @@
 
 /// What a segment's file is called. An appended one by its number; one that
 /// was rewritten by the number of the last one that it replaces and, in the
-/// upper half, a generation (`nth`), which is not used twice in a log.
+/// upper half, a generation (`nth`), which no other file there has.
 namespace sluice {
 
 [[nodiscard]] constexpr std::uint64_t

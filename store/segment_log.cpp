@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <utility>
 
-#include "store/segment_directory.hpp"
 #include "store/segment_id.hpp"
 #include "store/segment_rewriter.hpp"
 

@@ -15,7 +15,6 @@
 
 namespace sluice {
 
-class directory_lock;
 struct found_batch;
 struct kept_segment;
 struct recovery_verdict;
@@ -48,8 +47,9 @@ struct recovery_report {
 /// rules of recovery.
 class segment_log : public log_engine {
 public:
-  /// Locks the directory and recovers what is in it; everything found is
-  /// durable when this returns. Blocks.
+  /// Locks the directory, for as long as anybody has the log, its disk or its
+  /// rewriter, and recovers what is in it; everything found is durable when
+  /// this returns. Blocks.
   /// @error log_locked, log_corrupt, log_format_newer, log_io, disk_full
   [[nodiscard]] static expected<std::unique_ptr<segment_log>>
   open(segment_log_options options);
@@ -132,7 +132,6 @@ private:
   [[nodiscard]] block_index releasable_to() const;
 
   segment_log_options options_;
-  std::unique_ptr<directory_lock> lock_;
   std::shared_ptr<segment_files> files_;
   log_index index_;
   std::unique_ptr<segment_writer> writer_;

@@ -29,7 +29,6 @@ status segment_log::recover() {
   auto lock = directory_lock::take(options_.ops, directory);
   if (!lock)
     return tl::unexpected{std::move(lock.error())};
-  lock_ = std::move(*lock);
   auto numbers = list_segments(options_.ops, directory);
   if (!numbers)
     return tl::unexpected{std::move(numbers.error())};
@@ -37,7 +36,8 @@ status segment_log::recover() {
   if (!uuid)
     return tl::unexpected{std::move(uuid.error())};
   files_ = std::make_shared<segment_files>(options_.ops, directory, *uuid,
-                                           options_.reserve_bytes);
+                                           options_.reserve_bytes,
+                                           std::move(*lock));
   files_->reserve().look();
   auto found = std::vector<scanned_segment>{};
   for (auto number : *numbers) {

@@ -325,6 +325,19 @@ TEST_CASE("two logs cannot have one directory, two partitions have two") {
   CHECK(code_of_opening(directory.file("1")) == errc::none);
 }
 
+TEST_CASE("a log is locked as long as somebody can delete its files") {
+  auto directory = temporary_directory{};
+  auto log = open_segments(directory.path());
+  auto disk = log->disk();
+  auto rewriter = log->rewriter();
+  log.reset();
+  CHECK(code_of_opening(directory.path()) == errc::log_locked);
+  disk.reset();
+  CHECK(code_of_opening(directory.path()) == errc::log_locked);
+  rewriter.reset();
+  CHECK(code_of_opening(directory.path()) == errc::none);
+}
+
 TEST_CASE("a newer format is refused by name") {
   auto directory = temporary_directory{};
   auto uuid = store_uuid{};
