@@ -143,6 +143,14 @@ segment_files::directory_of(const open_file& file, const block_location& at,
   return shared;
 }
 
+void segment_files::forget(std::uint64_t segment) {
+  auto guard = std::lock_guard{mutex_};
+  entries_.erase(segment);
+  readers_.erase(segment);
+  directories_.remove_if(
+    [&](const known_directory& x) { return x.first.first == segment; });
+}
+
 status segment_files::sync(const sync_order& order) {
   for (auto segment : order.segments)
     if (auto done = sync_one(segment); !done)
@@ -213,16 +221,9 @@ status segment_files::remove(const std::vector<std::uint64_t>& segments) {
   auto result = status{};
   for (auto segment : segments) {
     auto name = path(segment);
-    if (ops_->unlink(name.c_str()) != 0 && errno != ENOENT) {
-      if (result)
-        result = system_failure("remove", name);
-      continue;
-    }
-    auto guard = std::lock_guard{mutex_};
-    entries_.erase(segment);
-    readers_.erase(segment);
-    directories_.remove_if(
-      [&](const known_directory& x) { return x.first.first == segment; });
+    forget(segment); // before: a reader must not find an entry without a file
+    if (ops_->unlink(name.c_str()) != 0 && errno != ENOENT && result)
+      result = system_failure("remove", name);
   }
   return result;
 }

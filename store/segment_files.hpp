@@ -36,6 +36,7 @@ public:
   expected<block_ptr> read(const block_location& at) override;
   status sync(const sync_order& order) override;
   /// Syncs the newest file first: that one says that these are gone for good.
+  /// From then on nobody can read them, also if a deletion fails.
   status remove(const std::vector<std::uint64_t>& segments) override;
   bool make_room() override;
 
@@ -79,6 +80,7 @@ private:
   expected<directory_ptr> directory_of(const open_file& file,
                                        const block_location& at,
                                        const batch_header& header);
+  void forget(std::uint64_t segment);
   status sync_one(std::uint64_t segment);
   status failed(std::uint64_t segment, error why);
 

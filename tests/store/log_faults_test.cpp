@@ -19,6 +19,7 @@ public:
   bool sticky = false;
   fault kind = fault::io_error;
   bool only_syncs = false;
+  bool no_unlink = false;
   std::atomic<int> calls{0};
 
   int open(const char* path, int flags, mode_t mode) override {
@@ -50,7 +51,9 @@ public:
     return fails() ? -1 : file_ops::rename(from, to);
   }
   int unlink(const char* path) override {
-    return fails() ? -1 : file_ops::unlink(path);
+    if (no_unlink)
+      set_error();
+    return no_unlink || fails() ? -1 : file_ops::unlink(path);
   }
   off_t size(int fd) override { return fails() ? -1 : file_ops::size(fd); }
   int lock(int fd) override { return fails() ? -1 : file_ops::lock(fd); }
@@ -245,4 +248,29 @@ TEST_CASE("a sync that failed once is not believed the second time") {
   REQUIRE(log->append(block_of({{1, 2}}), {0}).has_value());
   CHECK(log->stats().segments == 2);
   CHECK(scan(*log, 1) == numbers{1, 2});
+}
+
+TEST_CASE("a file that is let go is out of range, deleted or not") {
+  auto directory = temporary_directory{};
+  auto ops = std::make_shared<failing_ops>();
+  auto log = open_segments(directory.path(), 1, 0, ops);
+  for (std::uint64_t i = 1; i <= 4; ++i)
+    REQUIRE(log->append(block_of({{1, i}}), {i}).has_value());
+  REQUIRE(sync(*log).has_value());
+  auto planned = log->plan_scan({1}, {}, log->last(), 1U << 20).pieces;
+  auto files = segment_files_of(directory.path()).size();
+  auto gone = log->release([](table_id) { return timestamp{2}; });
+  REQUIRE(gone.size() == 2);
+  ops->no_unlink = true;
+  CHECK(log->disk()->remove(gone).error().code == errc::log_io);
+  CHECK(segment_files_of(directory.path()).size() == files);
+  for (std::size_t i = 0; i < 4; ++i) {
+    auto block = log->disk()->read(planned.at(i).location);
+    CHECK(block.has_value() == (i >= 2));
+    if (!block)
+      CHECK(block.error().code == errc::out_of_range);
+  }
+  ops->no_unlink = false;
+  CHECK(log->disk()->remove(gone).has_value());
+  CHECK(segment_files_of(directory.path()).size() == files - 2);
 }
