@@ -13,7 +13,13 @@ namespace {
 
 // Descriptors of files that are only read; the oldest is closed first.
 constexpr std::size_t readers_max = 64;
+// Of windows with many tables a directory takes megabytes.
 constexpr std::size_t directories_max = 64;
+constexpr std::uint64_t directory_bytes_max = 8 << 20;
+
+std::uint64_t size_of(const window_directory& x) {
+  return x.pieces.capacity() * sizeof(window_piece);
+}
 
 } // namespace
 
@@ -136,19 +142,32 @@ segment_files::directory_of(const open_file& file, const block_location& at,
   if (!result)
     return tl::unexpected{std::move(result.error())};
   auto shared = std::make_shared<const window_directory>(std::move(*result));
-  auto guard = std::lock_guard{mutex_};
-  directories_.emplace_front(key, shared);
-  if (directories_.size() > directories_max)
-    directories_.pop_back();
+  remember({key, shared});
   return shared;
+}
+
+// The last one stays, whatever its size.
+void segment_files::remember(known_directory x) {
+  auto guard = std::lock_guard{mutex_};
+  directory_bytes_ += size_of(*x.second);
+  directories_.push_front(std::move(x));
+  while (directories_.size() > 1
+         && (directories_.size() > directories_max
+             || directory_bytes_ > directory_bytes_max)) {
+    directory_bytes_ -= size_of(*directories_.back().second);
+    directories_.pop_back();
+  }
 }
 
 void segment_files::forget(std::uint64_t segment) {
   auto guard = std::lock_guard{mutex_};
   entries_.erase(segment);
   readers_.erase(segment);
-  directories_.remove_if(
-    [&](const known_directory& x) { return x.first.first == segment; });
+  directories_.remove_if([&](const known_directory& x) {
+    auto goes = x.first.first == segment;
+    directory_bytes_ -= goes ? size_of(*x.second) : 0;
+    return goes;
+  });
 }
 
 status segment_files::sync(const sync_order& order) {

@@ -71,6 +71,9 @@ private:
     bool failed = false;
   };
   using directory_ptr = std::shared_ptr<const window_directory>;
+  // By segment and offset.
+  using known_directory = std::pair<std::pair<std::uint64_t, std::uint64_t>,
+                                    directory_ptr>;
   expected<std::shared_ptr<open_file>> reader(std::uint64_t segment);
   expected<block_ptr> read_rows(const open_file& file, const block_location& at,
                                 const batch_header& header);
@@ -80,6 +83,7 @@ private:
   expected<directory_ptr> directory_of(const open_file& file,
                                        const block_location& at,
                                        const batch_header& header);
+  void remember(known_directory x);
   void forget(std::uint64_t segment);
   status sync_one(std::uint64_t segment);
   status failed(std::uint64_t segment, error why);
@@ -92,10 +96,9 @@ private:
   mutable std::mutex mutex_; // of what follows
   std::map<std::uint64_t, entry, older_segment> entries_;
   std::map<std::uint64_t, std::shared_ptr<open_file>> readers_;
-  // Of windows that were read last, by segment and offset; the newest first.
-  using known_directory = std::pair<std::pair<std::uint64_t, std::uint64_t>,
-                                    directory_ptr>;
+  // Of windows that were read last, the newest first.
   std::list<known_directory> directories_;
+  std::uint64_t directory_bytes_ = 0;
 };
 
 /// "<directory>/00000000000000000007.seg", rewritten: "...7.2.seg"

@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "store/window_format.hpp"
 #include "tests/store/log_fixture.hpp"
 #include "tests/support/simulated_disk.hpp"
 
@@ -172,6 +173,42 @@ TEST_CASE("a scan of one table reads that table's rows only") {
   // 100 bytes of a row of the slow table, 950 of another.
   CHECK(plan.pieces.size() == done->windows.size());
   CHECK(ops->bytes_read * 3 < done->bytes);
+}
+
+TEST_CASE("what is kept in memory of windows is bounded by its bytes") {
+  constexpr auto tables = std::uint64_t{25000};
+  constexpr auto of_one = tables * window_piece_size;
+  auto directory = temporary_directory{};
+  auto ops = std::make_shared<counting_ops>();
+  auto opened = segment_log::open({directory.path(), 4U << 20U, 0, ops, 1});
+  auto log = std::move(opened.value());
+  auto fast = [](table_id x) {
+    return x.value == 0 ? timestamp::max() : timestamp{};
+  };
+  for (std::uint64_t ts = 1; ts <= 6; ++ts) {
+    auto rows = std::vector<row>{{0, ts, false, std::string(6U << 20U, 'f')}};
+    for (std::uint64_t table = 1; table <= tables; ++table)
+      rows.push_back({table, ts, table == tables, "x", table});
+    REQUIRE(log->append(block_of(rows), {ts}).has_value());
+  }
+  REQUIRE(sync(*log).has_value());
+  while (rewrite(*log, fast)) {
+    // until the bound holds
+  }
+  auto pieces = log->plan_scan({1}, {}, log->last(), 1U << 30).pieces;
+  std::erase_if(pieces, [](const scan_piece& x) {
+    return x.location.table == table_id{};
+  });
+  REQUIRE(pieces.size() >= 4);
+  auto read = [&](const scan_piece& x) {
+    auto before = ops->bytes_read.load();
+    (void) load(*log, x);
+    return ops->bytes_read - before;
+  };
+  for (const auto& x : pieces)
+    CHECK(read(x) > of_one);
+  CHECK(read(pieces.front()) > of_one); // not all of them
+  CHECK(read(pieces.front()) < of_one / 100);
 }
 
 TEST_CASE("a scan up to the middle of a rewritten block gets all of it") {
