@@ -1,5 +1,5 @@
-// A small log, damaged in each of its bytes, torn at each of them, and without
-// each set of the sectors that were not synced.
+// A small log, damaged in each of its bytes, torn at each of them, without each
+// of its files, and without each set of the sectors that were not synced.
 
 #include <fmt/format.h>
 
@@ -29,6 +29,18 @@ struct small_log {
     REQUIRE(files.size() >= 4); // lock, store, two segments
   }
 
+  // What of rows 1 to 3 was in files of their own is in a rewritten one.
+  void rewrite() {
+    REQUIRE(life.rewritten(3));
+    files = image_of(*life.disk);
+  }
+
+  void restart() {
+    life.log.reset();
+    REQUIRE(life.open());
+    files = image_of(*life.disk);
+  }
+
   [[nodiscard]] std::string newest() const {
     return std::prev(files.lower_bound("lock"))->first;
   }
@@ -53,7 +65,8 @@ enum class outcome { harmless, reported, refused };
 
 // Opens what is left of a log whose rows are all durable: each row is there,
 // or somebody is told.
-outcome open_damaged(const small_log& was, const disk_image& files) {
+outcome open_damaged(const small_log& was, const disk_image& files,
+                     std::uint64_t at_least = 5) {
   auto x = small_life{disk_of(files)};
   auto opened = segment_log::open({small_directory, 1U << 20, 0, x.disk});
   if (!opened) {
@@ -63,17 +76,15 @@ outcome open_damaged(const small_log& was, const disk_image& files) {
   }
   auto lost = (*opened)->report().blocks_lost;
   if (lost == 0) {
-    check_small(was.life, **opened, was.life.durable);
+    check_small(was.life, **opened, at_least);
     return outcome::harmless;
   }
   for (std::uint64_t table = 1; table <= 2; ++table) {
     auto got = read_small(**opened, table);
     REQUIRE(got.failure.code == errc::log_corrupt);
     REQUIRE(got.failure.detail.find(".seg: byte ") != std::string::npos);
-    auto next = std::uint64_t{1};
-    for (auto ts : got.rows)
-      REQUIRE(ts == next++);
-    REQUIRE(next <= small_life::rows);
+    auto floor = was.life.floors[table - 1];
+    REQUIRE(last_in_order(got.rows, floor) <= was.life.durable);
   }
   return outcome::reported;
 }
@@ -105,6 +116,17 @@ std::vector<char> others_than(char byte, std::size_t at) {
 
 TEST_CASE("each flipped byte of a log is noticed or does no harm") {
   auto log = small_log{5};
+  SUBCASE("as it was appended") {
+    // nop
+  }
+  SUBCASE("rewritten") {
+    log.rewrite();
+  }
+  SUBCASE("rewritten, after a restart") {
+    log.restart();
+    log.rewrite();
+    log.restart();
+  }
   auto of_rows = log.bytes_of_rows();
   auto found = tally{};
   auto expected = tally{};
@@ -192,6 +214,39 @@ TEST_CASE("a file that is cut at any byte is noticed or does no harm") {
   CHECK(found.all() == tried);
   CHECK(found.refused == 40); // bytes of `store`
   CHECK(found.reported > file_header_size);
+}
+
+TEST_CASE("whichever file is lost, it is noticed or its rows come again") {
+  auto log = small_log{5};
+  auto newest_has = std::uint64_t{1}; // rows, behind which nothing is
+  SUBCASE("as it was appended") {
+    // nop
+  }
+  SUBCASE("rewritten") {
+    log.rewrite();
+  }
+  SUBCASE("rewritten, after a restart") {
+    log.restart();
+    log.rewrite();
+    log.restart();
+    newest_has = 0;
+  }
+  for (const auto& entry : log.files)
+    for (auto zeros : {false, true}) {
+      const auto& name = entry.first;
+      CAPTURE(name);
+      CAPTURE(zeros);
+      auto left = log.files;
+      if (zeros)
+        left[name].assign(left[name].size(), '\0');
+      else
+        left.erase(name);
+      auto newest = name == log.newest();
+      auto got = open_damaged(log, left, newest ? 5 - newest_has : 5);
+      CHECK(got == (name == "store" ? outcome::refused
+                    : newest || name == "lock" ? outcome::harmless
+                                               : outcome::reported));
+    }
 }
 
 TEST_CASE("whichever unsynced sectors are lost, the log is a prefix") {

@@ -22,6 +22,7 @@ std::uint64_t calls_of_a_life() {
   REQUIRE(whole.acknowledged == small_life::rows);
   REQUIRE(whole.durable == small_life::rows);
   REQUIRE(whole.log->stats().segments_removed > 0);
+  REQUIRE(whole.log->stats().bytes_rewritten > 0);
   REQUIRE(whole.log->stats().segments > 2);
   return whole.disk->calls();
 }

@@ -123,9 +123,21 @@ struct life {
           [](table_id x) { return timestamp{x.value == 2 ? 6U : 0U}; });
         (void) log.disk()->remove(gone);
       }
+      if (ts == 13)
+        rewrite(log);
       check(log);
     }
     return true;
+  }
+
+  static void rewrite(segment_log& log) {
+    auto order = log.plan_rewrite(
+      [](table_id x) { return timestamp{x.value == 2 ? 13U : 0U}; },
+      log.last());
+    if (!order)
+      return;
+    if (auto done = log.rewriter()->run(*order))
+      (void) log.disk()->remove(log.rewritten(*done));
   }
 
   void append(segment_log& log, std::uint64_t ts) {
