@@ -119,6 +119,13 @@ struct generation_tag {
 /// One copy (snapshot) of a table. Rises durably and for ever.
 using generation = tagged<generation_tag>;
 
+struct transaction_id_tag {
+  static constexpr const char* name = "transaction";
+};
+/// A source's number of a transaction, or of a sub-transaction, as long as that
+/// has not ended. PostgreSQL: the xid.
+using transaction_id = tagged<transaction_id_tag>;
+
 struct dispatcher_id_tag {
   static constexpr const char* name = "dispatcher";
 };

@@ -440,6 +440,22 @@ block_ptr row_block_builder::finish() {
   return result;
 }
 
+status set_commit(std::string& records, timestamp commit_ts,
+                  timestamp start_ts) {
+  for (std::size_t at = 0; at < records.size();) {
+    auto left = records.size() - at;
+    auto size = left < header_size ? 0
+                                   : load<std::uint32_t>(records.data() + at);
+    if (size < header_size || size > left)
+      return fail(errc::malformed,
+                  "row record at byte " + std::to_string(at) + " of its block");
+    put_at(records, at + at_commit_ts, commit_ts.value);
+    put_at(records, at + at_start_ts, start_ts.value);
+    at += size;
+  }
+  return {};
+}
+
 // -- text ---------------------------------------------------------------------
 
 namespace {

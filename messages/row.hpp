@@ -301,6 +301,11 @@ private:
   std::vector<std::uint32_t> ends_;
 };
 
+/// Puts these into records that were encoded before their transaction had them.
+/// @error malformed (a record's size); whatever else is `row_block::parse`'s
+[[nodiscard]] status set_commit(std::string& records, timestamp commit_ts,
+                                timestamp start_ts);
+
 /// A row written out for people: `update (3, 3, 0) {id=1, n="a"} -> {...}`.
 [[nodiscard]] std::string to_string(const row_view& row);
 

@@ -313,3 +313,29 @@ TEST_CASE("parse refuses a record that promises more than there is") {
   CHECK_FALSE(set(4, std::uint8_t{6}));
   CHECK_FALSE(set(5, std::uint8_t{2}));
 }
+
+TEST_CASE("records get the times of a commit that came after them") {
+  auto before = sample();
+  auto records = std::string{before->bytes()};
+  REQUIRE(set_commit(records, {90}, {80}).has_value());
+  auto after = row_block::parse(records, before->ends());
+  REQUIRE(after.has_value());
+  REQUIRE((*after)->rows() == before->rows());
+  for (std::size_t i = 0; i < before->rows(); ++i) {
+    auto wanted = before->row(i).header();
+    wanted.cursor.commit_ts = {90};
+    wanted.cursor.start_ts = {80};
+    CHECK((*after)->row(i).header() == wanted);
+    CHECK((*after)->row(i).bytes().substr(40)
+          == before->row(i).bytes().substr(40));
+  }
+  // What is no record is not written to.
+  for (std::size_t size = 0; size < records.size(); ++size) {
+    auto torn = records.substr(0, size);
+    if (auto done = set_commit(torn, {1}, {2}); !done)
+      CHECK(done.error().code == errc::malformed);
+    CHECK(torn.size() == size);
+  }
+  records[0] = 55; // a size below that of a header
+  CHECK_FALSE(set_commit(records, {1}, {2}).has_value());
+}
