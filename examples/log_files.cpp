@@ -11,7 +11,7 @@
 
 #include "store/read_only_ops.hpp"
 #include "store/segment_directory.hpp"
-#include "store/segment_scan.hpp"
+#include "store/spool_scan.hpp"
 
 namespace log_files {
 
@@ -79,7 +79,7 @@ namespace {
 std::optional<std::uint64_t> torn_at(const scanned_segment& file,
                                      block_index durable) {
   for (const auto& x : file.batches)
-    if (x.header.kind == batch_kind::rows && !x.sound
+    if (has_rows(x.header.kind) && !x.sound
         && x.header.last > durable)
       return x.offset;
   return file.unread_at_end;
@@ -101,7 +101,7 @@ void add_parts(const kept_segment& segment, findings& to) {
       to.lost.push_back({part.why, to.last, {}});
       continue;
     }
-    if (part.batch->header.kind != batch_kind::rows)
+    if (!has_rows(part.batch->header.kind))
       continue;
     const auto& x = part.batch->summary;
     for (auto i = to.lost.rbegin(); i != to.lost.rend() && !i->before; ++i)
@@ -120,17 +120,7 @@ scan_files(const std::shared_ptr<file_ops>& ops, const std::string& directory) {
   auto uuid = store_identity(ops, directory, numbers->empty());
   if (!uuid)
     return tl::unexpected{std::move(uuid.error())};
-  auto result = std::vector<scanned_segment>{};
-  for (auto number : *numbers) {
-    auto file = open_file::open(ops, segment_path(directory, number), O_RDONLY);
-    if (!file)
-      return tl::unexpected{std::move(file.error())};
-    auto scanned = scan_segment(**file, number, *uuid);
-    if (!scanned)
-      return tl::unexpected{std::move(scanned.error())};
-    result.push_back(std::move(*scanned));
-  }
-  return result;
+  return scan_segments(ops, directory, *numbers, *uuid);
 }
 
 } // namespace

@@ -11,6 +11,7 @@
 #include "messages/ids.hpp"
 #include "messages/retention.hpp"
 #include "messages/row.hpp"
+#include "messages/spool.hpp"
 
 /// The contract of a partition's log. Every engine passes one contract test.
 ///
@@ -92,6 +93,20 @@ public:
   [[nodiscard]] expected<rewrite_result> run(const rewrite_order& order);
 };
 
+/// What the rows of a spooled transaction get when it commits.
+struct spool_commit {
+  timestamp commit_ts;
+  timestamp start_ts;
+  timestamp resolved; ///< As of `append`; stored with the last block.
+};
+
+/// How a spooled transaction ended.
+struct spool_end {
+  block_index first; ///< The new blocks; none if `last < first`.
+  block_index last;
+  std::vector<std::uint64_t> gone; ///< Segments for `log_disk::remove`.
+};
+
 /// Counters; none ever goes back while the engine is open.
 struct log_stats {
   std::uint64_t rows_appended = 0;
@@ -103,6 +118,7 @@ struct log_stats {
   std::uint64_t segments_removed = 0;
   std::uint64_t bytes_cut = 0; ///< By recovery: torn or open tail.
   std::uint64_t bytes_rewritten = 0;
+  std::uint64_t spooled_bytes = 0; ///< Of transactions that go on, now.
 };
 
 /// An append-only log of row blocks. Block indices are consecutive from 1 and
@@ -125,8 +141,39 @@ public:
   [[nodiscard]] virtual expected<block_ptr> append(block_ptr block,
                                                    timestamp resolved) = 0;
   /// Forgets the rows behind the last end mark, because their source started
-  /// over. Their indices are given out again; nobody was told of them.
+  /// over, and all that is spooled. Their indices are given out again; nobody
+  /// was told of them.
   [[nodiscard]] virtual status abandon_open() = 0;
+
+  // -- transactions that go on ------------------------------------------------
+
+  /// Takes rows of a transaction that has not committed and may be larger than
+  /// memory. They are in no block yet; a restart forgets them.
+  /// @param rows One block, once it commits. With commit_ts and start_ts 0, and
+  ///        without end marks; positions ascend through the transaction.
+  /// @param of Whose rows these are, one run after another; empty: all of them
+  ///        are the transaction's own.
+  /// @error malformed, append_out_of_order (positions), log_io, disk_full;
+  ///        nothing of `rows` is taken
+  [[nodiscard]] virtual status
+  spool(transaction_id transaction, const block_ptr& rows,
+        const std::vector<rows_of_transaction>& of)
+    = 0;
+  /// Rows of `sub` are not part of what commits.
+  virtual void leave_out(transaction_id transaction, transaction_id sub) = 0;
+  /// Appends what was spooled, with an end mark behind its last row: a block
+  /// for each call of `spool` of which something is left. Blocks are not held
+  /// in memory. What the log has already is dropped, as `append` does.
+  /// @error append_out_of_order, log_io, disk_full, log_corrupt; the
+  ///        transaction goes on
+  [[nodiscard]] virtual expected<spool_end>
+  commit_spooled(transaction_id transaction, const spool_commit& how)
+    = 0;
+  /// Forgets what was spooled. @returns Segments for `log_disk::remove`.
+  [[nodiscard]] virtual std::vector<std::uint64_t>
+  abort_spooled(transaction_id transaction) = 0;
+
+  // -- where it stands --------------------------------------------------------
 
   /// The last block; 0 when there is none.
   [[nodiscard]] virtual block_index last() const = 0;

@@ -3,6 +3,7 @@
 #include <map>
 #include <mutex>
 
+#include "store/buffered_spools.hpp"
 #include "store/log_index.hpp"
 #include "store/unix_time.hpp"
 
@@ -63,6 +64,7 @@ public:
   }
 
   status abandon_open() override {
+    spools_.clear();
     if (!index_.open())
       return {};
     auto rest = block_ptr{};
@@ -76,6 +78,27 @@ public:
     index_.cut_open(++segment_, unix_time());
     if (rest != nullptr)
       put(rest, resolved());
+    return {};
+  }
+
+  status spool(transaction_id transaction, const block_ptr& rows,
+               const std::vector<rows_of_transaction>& of) override {
+    return spools_.add(transaction, rows, of);
+  }
+
+  void leave_out(transaction_id transaction, transaction_id sub) override {
+    spools_.leave_out(transaction, sub);
+  }
+
+  expected<spool_end> commit_spooled(transaction_id transaction,
+                                     const spool_commit& how) override {
+    return commit_buffered(*this, spools_, transaction, how,
+                           index_.last_cursor());
+  }
+
+  std::vector<std::uint64_t>
+  abort_spooled(transaction_id transaction) override {
+    spools_.forget(transaction);
     return {};
   }
 
@@ -144,6 +167,7 @@ public:
     result.segments = result.blocks;
     result.rows_appended = rows_appended_;
     result.rows_repeated = rows_repeated_;
+    result.spooled_bytes = spools_.bytes();
     return result;
   }
 
@@ -160,6 +184,7 @@ private:
 
   std::shared_ptr<memory_disk> disk_;
   log_index index_;
+  buffered_spools spools_;
   std::uint64_t segment_ = 1;
   std::uint64_t rows_appended_ = 0;
   std::uint64_t rows_repeated_ = 0;

@@ -8,6 +8,7 @@
 
 #include <rocksdb/write_batch.h>
 
+#include "store/buffered_spools.hpp"
 #include "store/rocksdb_disk.hpp"
 #include "store/unix_time.hpp"
 
@@ -28,6 +29,20 @@ public:
 
   expected<block_ptr> append(block_ptr block, timestamp resolved) override;
   status abandon_open() override;
+  status spool(transaction_id transaction, const block_ptr& rows,
+               const std::vector<rows_of_transaction>& of) override {
+    return spools_.add(transaction, rows, of);
+  }
+  void leave_out(transaction_id transaction, transaction_id sub) override {
+    spools_.leave_out(transaction, sub);
+  }
+  expected<spool_end> commit_spooled(transaction_id transaction,
+                                     const spool_commit& how) override;
+  std::vector<std::uint64_t>
+  abort_spooled(transaction_id transaction) override {
+    spools_.forget(transaction);
+    return {};
+  }
   block_index last() const override { return index_.last(); }
   block_index last_closed() const override { return index_.last_closed(); }
   row_cursor appended_to() const override { return index_.appended_to(); }
@@ -77,6 +92,7 @@ private:
   std::uint64_t segment_bytes_;
   std::shared_ptr<rocksdb_disk> disk_;
   log_index index_;
+  buffered_spools spools_;
   std::uint64_t segment_ = 0;                    // the one that is written
   std::map<std::uint64_t, std::uint64_t> sizes_; // of live segments
   std::vector<std::uint64_t> doomed_; // without rows; go with a release
@@ -192,7 +208,14 @@ void rocksdb_log::add(const block_ptr& block, const stored_block& entry) {
              entry.resolved);
 }
 
+expected<spool_end> rocksdb_log::commit_spooled(transaction_id transaction,
+                                                const spool_commit& how) {
+  return commit_buffered(*this, spools_, transaction, how,
+                         index_.last_cursor());
+}
+
 status rocksdb_log::abandon_open() {
+  spools_.clear();
   if (!index_.open())
     return {};
   auto keep = index_.keep_to();
@@ -294,6 +317,7 @@ log_stats rocksdb_log::stats() const {
   result.rows_appended = rows_appended_;
   result.rows_repeated = rows_repeated_;
   result.bytes_cut = bytes_cut_;
+  result.spooled_bytes = spools_.bytes();
   for (const auto& entry : sizes_)
     result.disk_bytes += entry.second;
   return result;

@@ -93,28 +93,40 @@ tl::unexpected<error> directory_failure(const std::string& directory,
 
 namespace {
 
+constexpr auto digits = std::size_t{20};
+
+// What is in [from, to) of a name, if that is a number.
+std::optional<std::uint64_t> number_at(std::string_view name, std::size_t from,
+                                       std::size_t to) {
+  auto result = std::uint64_t{0};
+  if (from >= to || to > name.size())
+    return {};
+  auto [end, problem] = std::from_chars(name.data() + from, name.data() + to,
+                                        result);
+  if (problem != std::errc{} || end != name.data() + to)
+    return {};
+  return result;
+}
+
 // Of a name as segment_path makes it.
 std::optional<std::uint64_t> segment_number(std::string_view name) {
-  constexpr auto digits = std::size_t{20};
-  auto number_at = [&](std::size_t from,
-                       std::size_t to) -> std::optional<std::uint64_t> {
-    auto result = std::uint64_t{0};
-    auto [end, problem] = std::from_chars(name.data() + from, name.data() + to,
-                                          result);
-    if (from >= to || problem != std::errc{} || end != name.data() + to)
-      return {};
-    return result;
-  };
   if (name.size() < digits + 4 || !name.ends_with(".seg")
       || name[digits] != '.')
     return {};
-  auto number = number_at(0, digits);
+  auto number = number_at(name, 0, digits);
   if (name.size() == digits + 4 || !number)
     return number;
-  auto nth = number_at(digits + 1, name.size() - 4);
+  auto nth = number_at(name, digits + 1, name.size() - 4);
   if (!nth)
     return {};
   return rewritten_segment(*number, *nth);
+}
+
+std::optional<std::uint64_t> spool_number(std::string_view name) {
+  auto number = number_at(name, 0, digits);
+  if (!number || name.substr(digits) != ".spool")
+    return {};
+  return spool_segment(*number);
 }
 
 } // namespace
@@ -133,6 +145,20 @@ list_segments(const std::shared_ptr<file_ops>& ops,
     else if (auto number = segment_number(name))
       result.push_back(*number);
   std::sort(result.begin(), result.end(), older_segment{});
+  return result;
+}
+
+expected<std::vector<std::uint64_t>>
+list_spools(const std::shared_ptr<file_ops>& ops,
+            const std::string& directory) {
+  auto names = std::vector<std::string>{};
+  if (ops->list(directory.c_str(), names) != 0)
+    return system_failure("list", directory);
+  auto result = std::vector<std::uint64_t>{};
+  for (const auto& name : names)
+    if (auto number = spool_number(name))
+      result.push_back(*number);
+  std::sort(result.begin(), result.end());
   return result;
 }
 

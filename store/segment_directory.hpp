@@ -34,6 +34,10 @@ directory_failure(const std::string& directory, std::error_code problem);
 list_segments(const std::shared_ptr<file_ops>& ops,
               const std::string& directory);
 
+/// The spool files, ascending. @error log_io
+[[nodiscard]] expected<std::vector<std::uint64_t>>
+list_spools(const std::shared_ptr<file_ops>& ops, const std::string& directory);
+
 /// The store's uuid, made at first use.
 /// @param is_new Whether the directory has no segments.
 /// @error log_corrupt, log_format_newer, log_io

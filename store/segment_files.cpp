@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include "store/spool_format.hpp"
+
 namespace sluice {
 
 namespace {
@@ -24,6 +26,8 @@ std::uint64_t size_of(const window_directory& x) {
 } // namespace
 
 std::string segment_path(const std::string& directory, std::uint64_t segment) {
+  if (is_spool(segment))
+    return fmt::format("{}/{:020}.spool", directory, number_of(segment));
   if (auto nth = generation_of(segment); nth != 0)
     return fmt::format("{}/{:020}.{}.seg", directory, number_of(segment), nth);
   return fmt::format("{}/{:020}.seg", directory, segment);
@@ -58,10 +62,14 @@ expected<block_ptr> segment_files::read(const block_location& at) {
   auto header = decode_batch_header(*head, place);
   if (!header)
     return damaged(header.error().detail);
-  if (!has_rows(header->kind)
-      || header->payload_size != at.size - batch_header_size)
+  auto spooled = is_spool(at.segment);
+  auto kind = header->kind;
+  auto expected_kind = spooled ? kind == batch_kind::chunk
+                               : kind == batch_kind::rows
+                                   || kind == batch_kind::window;
+  if (!expected_kind || header->payload_size != at.size - batch_header_size)
     return damaged("another batch than expected");
-  auto alone = header->kind == batch_kind::window && at.table != table_id{};
+  auto alone = kind == batch_kind::window && at.table != table_id{};
   auto result = alone ? read_table(**file, at, *header)
                       : read_rows(**file, at, *header);
   if (!result && result.error().code == errc::log_corrupt)
@@ -74,7 +82,8 @@ expected<block_ptr> segment_files::read_rows(const open_file& file,
                                              const batch_header& header) {
   // End marks and rows apart, so that the rows need not be moved.
   auto window = header.kind == batch_kind::window;
-  auto front = window ? 0 : header.ends * std::uint64_t{4};
+  auto spooled = is_spool(at.segment);
+  auto front = window ? 0 : header.ends * std::uint64_t{spooled ? 12U : 4U};
   if (front > header.payload_size)
     return fail(errc::log_corrupt, "end marks of a batch");
   auto begin = at.offset + batch_header_size;
@@ -87,8 +96,26 @@ expected<block_ptr> segment_files::read_rows(const open_file& file,
   auto place = batch_place{uuid_, at.segment, at.offset};
   if (!payload_is_intact(header, place, {*ends, *rows}))
     return fail(errc::log_corrupt, "checksum of the rows");
-  return window ? decode_window(header, place, *rows)
-                : decode_rows(header, *ends, std::move(*rows));
+  if (window)
+    return decode_window(header, place, *rows);
+  return spooled ? decode_spooled(at, header, std::move(*rows))
+                 : decode_rows(header, *ends, std::move(*rows));
+}
+
+// Rows that were written before their transaction committed.
+expected<block_ptr> segment_files::decode_spooled(const block_location& at,
+                                                  const batch_header& header,
+                                                  std::string records) {
+  auto file = entry{};
+  {
+    auto guard = std::lock_guard{mutex_};
+    if (auto found = entries_.find(at.segment); found != entries_.end())
+      file = found->second;
+  }
+  if (!file.commit)
+    return fail(errc::out_of_range, path(at.segment) + " was removed");
+  return committed_rows(std::move(records), header.rows, *file.commit,
+                        at.offset == file.last_chunk);
 }
 
 // Of a window only what is needed is read, and checked by its own checksums.
@@ -227,16 +254,11 @@ status segment_files::sync_names() {
 status segment_files::remove(const std::vector<std::uint64_t>& segments) {
   if (segments.empty())
     return {};
-  auto newest = std::uint64_t{0};
-  {
-    auto guard = std::lock_guard{mutex_};
-    if (!entries_.empty())
-      newest = entries_.rbegin()->first;
-  }
   // A restart must find the manifest without these files, or it would take
   // them for lost.
-  if (auto done = sync_one(newest); !done)
-    return done;
+  if (auto newest = newest_for(segments))
+    if (auto done = sync_one(*newest); !done)
+      return done;
   auto result = status{};
   for (auto segment : segments) {
     auto name = path(segment);
@@ -249,6 +271,25 @@ status segment_files::remove(const std::vector<std::uint64_t>& segments) {
 
 bool segment_files::make_room() {
   return reserve_.give_up() || reserve_.give_up_rest();
+}
+
+// None when no restart looks for them: they are spool files, not committed.
+std::optional<std::uint64_t> segment_files::newest_for(
+  const std::vector<std::uint64_t>& removed) const {
+  auto guard = std::lock_guard{mutex_};
+  auto is_named = [&](std::uint64_t segment) {
+    auto found = entries_.find(segment);
+    return !is_spool(segment)
+           || (found != entries_.end() && found->second.commit);
+  };
+  if (std::none_of(removed.begin(), removed.end(), is_named))
+    return {};
+  auto newest = std::find_if(
+    entries_.rbegin(), entries_.rend(),
+    [](const auto& x) { return !is_spool(x.first); });
+  if (newest == entries_.rend())
+    return {};
+  return newest->first;
 }
 
 // -- for the engine -----------------------------------------------------------
@@ -275,7 +316,16 @@ segment_files::reader(std::uint64_t segment) {
 void segment_files::add(std::uint64_t segment,
                         std::shared_ptr<open_file> writer, bool named) {
   auto guard = std::lock_guard{mutex_};
-  entries_[segment] = {std::move(writer), named, false};
+  entries_[segment] = {std::move(writer), named, false, {}, 0};
+}
+
+void segment_files::commit(std::uint64_t spool, const spool_commit& how,
+                           std::uint64_t last) {
+  auto guard = std::lock_guard{mutex_};
+  if (auto found = entries_.find(spool); found != entries_.end()) {
+    found->second.commit = how;
+    found->second.last_chunk = last;
+  }
 }
 
 status segment_files::discard(std::uint64_t segment) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,7 +36,7 @@ public:
 
   expected<block_ptr> read(const block_location& at) override;
   status sync(const sync_order& order) override;
-  /// Syncs the newest file first: that one says that these are gone for good.
+  /// Syncs the newest segment first: that says that these are gone for good.
   /// From then on nobody can read them, also if a deletion fails.
   status remove(const std::vector<std::uint64_t>& segments) override;
   bool make_room() override;
@@ -48,6 +49,9 @@ public:
            bool named);
   /// Deletes, durably, what there is of a file whose making failed.
   status discard(std::uint64_t segment);
+  /// From now on the rows of a spool file have this; `last` is the offset of
+  /// its last chunk.
+  void commit(std::uint64_t spool, const spool_commit& how, std::uint64_t last);
   /// All of it is durable and nothing more will be written.
   void settle(std::uint64_t segment);
   /// Makes the names of all files durable unless they are.
@@ -69,6 +73,8 @@ private:
     std::shared_ptr<open_file> writer; // null: settled
     bool named = false;
     bool failed = false;
+    std::optional<spool_commit> commit = {};
+    std::uint64_t last_chunk = 0; // of a spool file that is committed
   };
   using directory_ptr = std::shared_ptr<const window_directory>;
   // By segment and offset.
@@ -80,11 +86,16 @@ private:
   expected<block_ptr> read_table(const open_file& file,
                                  const block_location& at,
                                  const batch_header& header);
+  expected<block_ptr> decode_spooled(const block_location& at,
+                                     const batch_header& header,
+                                     std::string records);
   expected<directory_ptr> directory_of(const open_file& file,
                                        const block_location& at,
                                        const batch_header& header);
   void remember(known_directory x);
   void forget(std::uint64_t segment);
+  [[nodiscard]] std::optional<std::uint64_t>
+  newest_for(const std::vector<std::uint64_t>& removed) const;
   status sync_one(std::uint64_t segment);
   status failed(std::uint64_t segment, error why);
 
@@ -101,7 +112,8 @@ private:
   std::uint64_t directory_bytes_ = 0;
 };
 
-/// "<directory>/00000000000000000007.seg", rewritten: "...7.2.seg"
+/// "<directory>/00000000000000000007.seg", rewritten: "...7.2.seg", a spool
+/// file: "...7.spool"
 [[nodiscard]] std::string segment_path(const std::string& directory,
                                        std::uint64_t segment);
 

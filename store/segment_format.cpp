@@ -172,9 +172,8 @@ expected<batch_header> decode_batch_header(std::string_view bytes,
   result.previous_sum = load<std::uint64_t>(bytes, 56);
   result.payload_sum = load<std::uint64_t>(bytes, 64);
   result.header_sum = load<std::uint64_t>(bytes, batch_sum_at);
-  auto known = result.kind == batch_kind::rows
-               || result.kind == batch_kind::mark
-               || result.kind == batch_kind::window;
+  auto known = kind >= static_cast<std::uint16_t>(batch_kind::rows)
+               && kind <= static_cast<std::uint16_t>(batch_kind::chunk);
   if (load<std::uint16_t>(bytes, 4) != batch_header_size || !known
       || (result.flags & must_understand) != 0)
     return fail(errc::log_format_newer, "batch of kind " + std::to_string(kind)

@@ -54,13 +54,16 @@ struct file_header {
 
 enum class batch_kind : std::uint16_t {
   rows = 1,
-  spool_reference = 2, ///< Reserved for streamed transactions.
+  spool_reference = 2, ///< Stands for the blocks that lie in a spool file.
   mark = 3,            ///< No rows: durable_before, perhaps a manifest.
   window = 4,          ///< What is left of several blocks, by table.
+  chunk = 5,           ///< Of a spool file only: rows without commit_ts.
 };
 
+/// Whether it is in the place of blocks in a segment.
 [[nodiscard]] constexpr bool has_rows(batch_kind x) noexcept {
-  return x == batch_kind::rows || x == batch_kind::window;
+  return x == batch_kind::rows || x == batch_kind::window
+         || x == batch_kind::spool_reference;
 }
 
 /// Flags that a reader must understand are in here; others it may skip.
@@ -73,7 +76,7 @@ struct batch_header {
   std::uint32_t rows = 0;
   std::uint32_t ends = 0;
   block_index first; ///< Of a mark: the last block before it.
-  block_index last;  ///< The same, unless it is a window.
+  block_index last;  ///< The same, unless it stands for several.
   timestamp resolved;
   block_index durable_before;     ///< Synced when this batch was written.
   std::uint64_t previous_sum = 0; ///< header_sum of the batch before.

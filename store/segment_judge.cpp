@@ -229,10 +229,15 @@ bool judgement::lose(kept_segment& from, block_index to,
 void judgement::walk(const candidate& x, kept_segment& keep) {
   const auto& file = *x.file;
   auto at = std::uint64_t{0};
-  auto lost = [&](block_index to, std::uint64_t from) {
+  auto lost = [&](block_index to, std::uint64_t from,
+                  const block_location& spooled = {}) {
     at = from;
-    return due <= to
-           && !lose(keep, to, fmt::format("{}: byte {}", file.path, at));
+    auto where = fmt::format("{}: byte {}", file.path, at);
+    if (spooled.segment != 0)
+      where = fmt::format("{}: byte {}",
+                          segment_path(directory, spooled.segment),
+                          spooled.offset);
+    return due <= to && !lose(keep, to, where);
   };
   for (const auto& batch : file.batches) {
     auto rows = has_rows(batch.header.kind);
@@ -246,7 +251,8 @@ void judgement::walk(const candidate& x, kept_segment& keep) {
       continue;
     // A window that reaches beyond has rows that are elsewhere, too.
     if (rows && (!batch.sound || batch.header.last > x.last)) {
-      if (lost(std::min(batch.header.last, x.last), batch.offset))
+      if (lost(std::min(batch.header.last, x.last), batch.offset,
+               batch.spooled))
         break;
     } else if (batch.sound && (rows || batch.state)) {
       keep.parts.push_back({&batch, {}, {}});

@@ -6,6 +6,7 @@
 
 #include "store/segment_id.hpp"
 #include "store/segment_rewriter.hpp"
+#include "store/spool_writer.hpp"
 
 namespace sluice {
 
@@ -48,12 +49,20 @@ expected<block_ptr> segment_log::append(block_ptr block, timestamp resolved) {
 }
 
 expected<block_location> segment_log::write(const block_to_write& block) {
-  auto full = index_.last_segment_has_blocks()
-              && writer_->size() >= options_.segment_bytes;
-  if (full || must_roll_ || writer_->broken())
-    if (auto done = roll(); !done)
-      return tl::unexpected{std::move(done.error())};
+  if (auto done = roll_if_full(); !done)
+    return tl::unexpected{std::move(done.error())};
   return writer_->append(block, synced_to_);
+}
+
+status segment_log::roll_if_full() {
+  auto size = writer_->size();
+  if (auto found = committed_.find(writer_->number());
+      found != committed_.end())
+    for (const auto& spool : found->second)
+      size += spool.bytes;
+  auto full = size >= options_.segment_bytes
+              && index_.last_segment_has_blocks();
+  return full || must_roll_ || writer_->broken() ? roll() : status{};
 }
 
 manifest segment_log::listing() const {
@@ -121,6 +130,9 @@ status segment_log::roll(bool atomically) {
 }
 
 status segment_log::abandon_open() {
+  for (const auto& entry : spools_)
+    doomed_.push_back(entry.second->number());
+  spools_.clear();
   if (!index_.open())
     return {};
   auto rest = complete_part(index_, *files_);
@@ -162,8 +174,14 @@ sync_order segment_log::begin_sync() {
   closed_at_sync_ = last_closed();
   at_sync_ = {last(), index_.state()};
   for (const auto& range : index_.segments())
-    if (range.last >= range.first && range.last > synced_to_)
+    if (range.last >= range.first && range.last > synced_to_) {
+      // Before the segment that names them.
+      if (auto found = committed_.find(range.number); found != committed_.end())
+        for (const auto& spool : found->second)
+          if (spool.last > synced_to_)
+            result.segments.push_back(spool.number);
       result.segments.push_back(range.number);
+    }
   return result;
 }
 
@@ -186,6 +204,9 @@ void segment_log::synced(const sync_order& order) {
   if (through >= at_sync_.at)
     durable_ = at_sync_;
   note_stated();
+  for (auto number : order.segments)
+    if (is_spool(number))
+      files_->settle(number);
   for (auto number : order.segments)
     for (const auto& range : ranges)
       if (range.number == number && number != writer_->number()
@@ -233,6 +254,7 @@ segment_log::release(const std::function<timestamp(table_id)>& floor_of) {
   if (!write_mark(rest))
     return {};
   index_.release(numbers);
+  numbers = with_spools(std::move(numbers));
   numbers.insert(numbers.end(), doomed_.begin(), doomed_.end());
   doomed_.clear();
   std::sort(numbers.begin(), numbers.end());
@@ -258,6 +280,8 @@ log_stats segment_log::stats() const {
   result.bytes_rewritten = bytes_rewritten_;
   for (const auto& entry : sizes_)
     result.disk_bytes += entry.second;
+  for (const auto& entry : spools_)
+    result.spooled_bytes += entry.second->size();
   return result;
 }
 

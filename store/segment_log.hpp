@@ -15,6 +15,7 @@
 
 namespace sluice {
 
+class spool_writer;
 struct found_batch;
 struct kept_segment;
 struct recovery_verdict;
@@ -62,6 +63,12 @@ public:
 
   expected<block_ptr> append(block_ptr block, timestamp resolved) override;
   status abandon_open() override;
+  status spool(transaction_id transaction, const block_ptr& rows,
+               const std::vector<rows_of_transaction>& of) override;
+  void leave_out(transaction_id transaction, transaction_id sub) override;
+  expected<spool_end> commit_spooled(transaction_id transaction,
+                                     const spool_commit& how) override;
+  std::vector<std::uint64_t> abort_spooled(transaction_id transaction) override;
   [[nodiscard]] block_index last() const override { return index_.last(); }
   [[nodiscard]] block_index last_closed() const override {
     return index_.last_closed();
@@ -114,10 +121,26 @@ private:
   };
 
   explicit segment_log(segment_log_options options);
+  // A spool file whose transaction is in the log.
+  struct committed_spool {
+    std::uint64_t number = 0;
+    block_index last;
+    std::uint64_t bytes = 0;
+  };
+
   status recover();
+  status refer_to(const spool_writer& spool, const spool_commit& how);
+  void add_committed(std::uint64_t segment, const committed_spool& spool);
+  void index_spool(std::uint64_t segment, const found_batch& end);
+  [[nodiscard]] std::vector<std::uint64_t>
+  with_spools(std::vector<std::uint64_t> segments);
+  [[nodiscard]] std::vector<std::uint64_t>
+  unnamed(const std::vector<std::uint64_t>& spools) const;
+  status roll_if_full();
   void index_segment(const kept_segment& segment);
   void index_batch(std::uint64_t number, const found_batch& batch);
-  status start_after(const recovery_verdict& verdict, std::uint64_t number);
+  status start_after(const recovery_verdict& verdict, std::uint64_t number,
+                     const std::vector<std::uint64_t>& spools);
   [[nodiscard]] manifest listing() const;
   [[nodiscard]] manifest listing_without_open() const;
   expected<block_location> write(const block_to_write& block);
@@ -150,6 +173,9 @@ private:
   std::map<std::uint64_t, std::uint64_t> sizes_; // of live files
   std::vector<std::uint64_t> doomed_; // without rows; go with a release
   std::set<std::uint64_t> left_;      // are not rewritten
+  std::map<transaction_id, std::unique_ptr<spool_writer>> spools_; // going on
+  // By the segment that names them, and with which they go.
+  std::map<std::uint64_t, std::vector<committed_spool>> committed_;
   recovery_report report_;
   std::uint64_t rows_appended_ = 0;
   std::uint64_t rows_repeated_ = 0;

@@ -73,7 +73,7 @@ std::vector<std::uint64_t> segment_log::rewritten(const rewrite_result& x) {
     sizes_.erase(number);
   sizes_[x.into] = x.bytes;
   bytes_rewritten_ += x.bytes;
-  return x.segments;
+  return with_spools(x.segments);
 }
 
 } // namespace sluice

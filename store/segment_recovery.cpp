@@ -1,11 +1,15 @@
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include <fcntl.h>
 
 #include "store/segment_directory.hpp"
 #include "store/segment_log.hpp"
+#include "store/segment_id.hpp"
 #include "store/segment_scan.hpp"
+#include "store/spool_scan.hpp"
+#include "store/spool_writer.hpp"
 
 /// Opening a segment log. Nothing is changed before the new segment with its
 /// manifest is durable; what is deleted afterwards does not count any more. So
@@ -39,24 +43,23 @@ status segment_log::recover() {
                                            options_.reserve_bytes,
                                            std::move(*lock));
   files_->reserve().look();
-  auto found = std::vector<scanned_segment>{};
-  for (auto number : *numbers) {
-    auto file = open_file::open(options_.ops, files_->path(number), O_RDONLY);
-    if (!file)
-      return tl::unexpected{std::move(file.error())};
-    auto scanned = scan_segment(**file, number, *uuid);
-    if (!scanned)
-      return tl::unexpected{std::move(scanned.error())};
-    sizes_[number] = scanned->size;
-    found.push_back(std::move(*scanned));
-  }
-  auto verdict = judge(found, directory);
+  auto found = scan_segments(options_.ops, directory, *numbers, *uuid);
+  if (!found)
+    return tl::unexpected{std::move(found.error())};
+  for (const auto& x : *found)
+    sizes_[x.number] = x.size;
+  auto verdict = judge(*found, directory);
   if (!verdict)
     return tl::unexpected{std::move(verdict.error())};
   for (auto i : *numbers)
     next_generation_ = std::max(next_generation_, generation_of(i) + 1);
-  return start_after(*verdict,
-                     numbers->empty() ? 1 : number_of(numbers->back()) + 1);
+  auto spools = list_spools(options_.ops, directory);
+  if (!spools)
+    return tl::unexpected{std::move(spools.error())};
+  auto last = numbers->empty() ? 0 : number_of(numbers->back());
+  if (!spools->empty())
+    last = std::max(last, number_of(spools->back()));
+  return start_after(*verdict, last + 1, *spools);
 }
 
 namespace {
@@ -73,6 +76,28 @@ status write_again(open_file& file, const batch_place& place,
   return file.write({*bytes}, place.offset);
 }
 
+// As below, of a spool file. @param end Of the transaction.
+status make_durable(const segment_files& files, const found_batch& end,
+                    block_index durable) {
+  const auto& x = *end.reference;
+  auto path = files.path(x.spool);
+  auto again = end.header.last > durable;
+  if (!again && files.ops()->access(path.c_str()) != 0 && errno == ENOENT)
+    return {}; // which is damage
+  auto file = open_file::open(files.ops(), path, again ? O_RDWR : O_RDONLY);
+  if (!file)
+    return tl::unexpected{std::move(file.error())};
+  auto index = block_index{end.header.last.value - x.chunks.size()};
+  for (const auto& chunk : x.chunks) {
+    index = index.next();
+    auto place = batch_place{files.uuid(), x.spool, chunk.offset};
+    if (index > durable)
+      if (auto done = write_again(**file, place, chunk.size()); !done)
+        return done;
+  }
+  return (*file)->sync_all();
+}
+
 // What a killed process wrote may be in the page cache only. If a sync of it
 // failed, the system takes it for durable all the same, and would do so again
 // unless it is written again.
@@ -85,7 +110,14 @@ status make_durable(const segment_files& files, const kept_segment& segment,
   if (!file)
     return tl::unexpected{std::move(file.error())};
   for (const auto& part : segment.parts) {
+    if (part.batch != nullptr && part.batch->reference != nullptr
+        && part.batch->state)
+      if (auto done = make_durable(files, *part.batch, durable); !done)
+        return done;
     if (part.batch == nullptr || part.batch->header.last <= durable)
+      continue;
+    // Chunks of a spool file have one place here, that of the reference.
+    if (part.batch->reference != nullptr && !part.batch->state)
       continue;
     auto size = batch_header_size
                 + std::uint64_t{part.batch->header.payload_size};
@@ -105,6 +137,8 @@ void segment_log::index_batch(std::uint64_t number, const found_batch& batch) {
                            batch_header_size
                              + std::uint64_t{header.payload_size},
                            {}};
+  if (batch.reference != nullptr)
+    at = batch.spooled;
   if (header.kind == batch_kind::window)
     index_.add({header.first, header.last, at, header.resolved, batch.summary});
   else
@@ -119,15 +153,19 @@ void segment_log::index_segment(const kept_segment& segment) {
     const auto* batch = part.batch;
     if (batch == nullptr)
       index_.add_gap(part.lost_to, part.why);
-    else if (batch->state)
+    else if (batch->state) {
       index_.restore(*batch->state);
+      if (batch->reference != nullptr)
+        index_spool(number, *batch);
+    }
     else
       index_batch(number, *batch);
   }
 }
 
 status segment_log::start_after(const recovery_verdict& verdict,
-                                std::uint64_t number) {
+                                std::uint64_t number,
+                                const std::vector<std::uint64_t>& spools) {
   for (const auto& segment : verdict.kept) {
     if (!segment.missing)
       if (auto done = make_durable(*files_, segment, verdict.durable); !done)
@@ -155,6 +193,8 @@ status segment_log::start_after(const recovery_verdict& verdict,
   for (const auto& segment : verdict.kept)
     if (segment.range.first >= first)
       dropped.push_back(segment.range.number);
+  auto orphans = unnamed(spools);
+  dropped.insert(dropped.end(), orphans.begin(), orphans.end());
   index_.cut_open(writer_->number(), begun_);
   stated_durably_ = last_closed();
   if (*rest != nullptr)

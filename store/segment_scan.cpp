@@ -88,7 +88,7 @@ struct scanner {
       return tl::unexpected{std::move(batch.error())};
     auto payload = batch->substr(batch_header_size);
     auto intact = whole && payload_is_intact(*header, place, {payload});
-    auto found = found_batch{at, *header, intact, {}, {}, {}, unread};
+    auto found = found_batch{at, *header, intact, {}, {}, {}, unread, {}, {}};
     if (intact && header->kind == batch_kind::mark)
       take_mark(found, payload);
     // A lone manifest is believed: it was written.
@@ -112,12 +112,24 @@ struct scanner {
 
   static void take_rows(found_batch& found, const batch_place& place,
                         std::string_view payload) {
+    if (found.header.kind == batch_kind::spool_reference)
+      return take_reference(found, payload);
     auto summary = found.header.kind == batch_kind::window
                      ? survey_window(found.header, place, payload)
                      : survey_rows(found.header, payload);
     found.sound = summary.has_value();
     if (summary)
       found.summary = std::move(*summary);
+  }
+
+  // Whether its blocks are there, expand_references finds out.
+  static void take_reference(found_batch& found, std::string_view payload) {
+    auto reference = decode_reference(payload);
+    auto blocks = found.header.last.value - found.header.first.value + 1;
+    found.sound = reference && reference->chunks.size() == blocks;
+    if (found.sound)
+      found.reference = std::make_shared<const spool_reference>(
+        std::move(*reference));
   }
 
   status run() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "store/file_ops.hpp"
 #include "store/segment_format.hpp"
 #include "store/segment_id.hpp"
+#include "store/spool_format.hpp"
 
 /// What recovery finds in the files, and what it makes of it.
 namespace sluice {
@@ -25,6 +27,9 @@ struct found_batch {
   std::optional<log_state> state; ///< Of a mark, if sound.
   /// What lies between the batch before and this one cannot be read.
   std::optional<std::uint64_t> unread_before;
+  /// Of a spool_reference, and of what `expand_references` makes of it.
+  std::shared_ptr<const spool_reference> reference = nullptr;
+  block_location spooled = {}; ///< Where the rows lie, if not here.
 };
 
 struct scanned_segment {
@@ -45,7 +50,7 @@ struct scanned_segment {
 
 /// One thing that a segment holds: a batch, or the lack of some.
 struct kept_part {
-  const found_batch* batch = nullptr; ///< Rows, or a mark with a state.
+  const found_batch* batch = nullptr; ///< Rows, or a state of the log.
   block_index lost_to; ///< Without batch: this one, too, is lost.
   std::string why;     ///< "<file>: byte <n>: ..."
 };

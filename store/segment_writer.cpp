@@ -140,6 +140,17 @@ expected<block_location> segment_writer::append(const block_to_write& block,
   return at;
 }
 
+status segment_writer::refer(const spool_reference& to, block_index first,
+                             timestamp resolved, block_index durable) {
+  auto header = batch_header{};
+  header.kind = batch_kind::spool_reference;
+  header.first = first;
+  header.last = {first.value + to.chunks.size() - 1};
+  header.resolved = resolved;
+  header.durable_before = durable;
+  return write(encode_batch(header, encode(to), {}, offset_));
+}
+
 status segment_writer::mark(std::string payload, block_index last,
                             block_index durable) {
   return write(encode_mark(std::move(payload), last, durable, offset_));

@@ -7,6 +7,7 @@
 
 #include "store/segment_files.hpp"
 #include "store/segment_format.hpp"
+#include "store/spool_format.hpp"
 
 namespace sluice {
 
@@ -40,6 +41,10 @@ public:
   /// @returns Where it lies. @error log_io, disk_full; nothing is written then
   [[nodiscard]] expected<block_location> append(const block_to_write& block,
                                                 block_index durable);
+  /// Blocks [first, ...] lie in a spool file; each chunk is one.
+  /// @error log_io, disk_full; nothing is written then
+  [[nodiscard]] status refer(const spool_reference& to, block_index first,
+                             timestamp resolved, block_index durable);
   /// @param payload An encoded state or manifest. @param last The last block.
   [[nodiscard]] status mark(std::string payload, block_index last,
                             block_index durable);

@@ -354,7 +354,7 @@ TEST_CASE("a newer format is refused by name") {
   }
   SUBCASE("of a batch") {
     auto header = batch_header{};
-    header.kind = batch_kind::spool_reference;
+    header.kind = static_cast<batch_kind>(6);
     auto batch = encode(header, {uuid, 1, bytes.size()}, {});
     spill(path, bytes + batch);
   }
