@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "tests/store/log_fixture.hpp"
+#include "tests/store/spools.hpp"
 
 using namespace log_test;
 
@@ -141,6 +142,8 @@ struct life {
   }
 
   void append(segment_log& log, std::uint64_t ts) {
+    if (ts == 4 || ts == 13)
+      return spool(log, ts);
     auto rows = block_of(
       {{1, ts, true, std::string(400, 'a')}, {2, ts, true, "x", 1}});
     auto done = log.append(rows, {0});
@@ -151,6 +154,24 @@ struct life {
     }
     if (done)
       acknowledged.push_back(ts);
+  }
+
+  void spool(segment_log& log, std::uint64_t ts) {
+    auto luck = sluice::test::dice{ts};
+    auto rows = std::vector<row>{{1, ts, true, std::string(400, 'a')},
+                                 {2, ts, true, "x", 1}};
+    auto done = status{};
+    for (auto tries = 0; tries < 2; ++tries) {
+      done = spool_at_random(log, luck, rows);
+      auto end = done ? log.commit_spooled({ts}, {{ts}, {ts}, {}})
+                      : tl::unexpected{done.error()};
+      if (end)
+        return acknowledged.push_back(ts);
+      REQUIRE((end.error().code == errc::log_io
+               || end.error().code == errc::disk_full));
+      for (auto x : {ts, std::uint64_t{1}})
+        (void) log.disk()->remove(log.abort_spooled({x}));
+    }
   }
 
   // Reads of what is in memory or on a disk that works again.

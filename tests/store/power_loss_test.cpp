@@ -15,6 +15,7 @@
 
 #include "tests/store/log_fixture.hpp"
 #include "tests/store/replayed_source.hpp"
+#include "tests/store/spools.hpp"
 #include "tests/support/simulated_disk.hpp"
 
 using namespace log_test;
@@ -82,8 +83,10 @@ private:
     if (disk_->stopped())
       return end_process(luck_.percent(50));
     auto what = luck_.roll(100);
-    if (what < 50)
+    if (what < 40)
       append();
+    else if (what < 50)
+      spool();
     else if (what < 65)
       sync();
     else if (what < 70)
@@ -127,6 +130,36 @@ private:
     for (auto i = first; i < first + count; ++i)
       from_.rows[i].block = log_->last();
     from_.appended = first + count;
+  }
+
+  // The next transaction, before it commits.
+  void spool() {
+    auto first = from_.appended;
+    if (from_.complete(first) != first)
+      return;
+    while (from_.rows.size() < first + 10)
+      from_.commit();
+    auto rows = std::vector<row>{from_.rows[first].x};
+    while (!rows.back().end)
+      rows.push_back(from_.rows[first + rows.size()].x);
+    auto id = transaction_id{rows[0].ts};
+    auto before = disk_->counts();
+    auto done = spool_at_random(*log_, luck_, rows);
+    if (done) {
+      from_.attempted = std::max(from_.attempted, first + rows.size());
+      auto end = log_->commit_spooled(id, {{id.value}, {id.value}, {}});
+      done = end ? status{} : tl::unexpected{end.error()};
+    }
+    if (!done) {
+      if (!may_be_damaged(done.error()))
+        excused(before, done.error());
+      for (auto x : {id, transaction_id{1}})
+        (void) log_->disk()->remove(log_->abort_spooled(x));
+      return note("spool: failed");
+    }
+    for (; from_.appended < first + rows.size(); ++from_.appended)
+      from_.rows[from_.appended].block = log_->last();
+    note("spool");
   }
 
   // The log goes on while its helper syncs.
@@ -442,8 +475,8 @@ TEST_CASE("a log has a prefix of its rows and all that it called durable") {
     return; // One that is lived again need not have everything.
   for (const auto* name :
        {"append: disk full", "append: failed", "sync", "sync: failed",
-        "renewed", "renew: failed",
-        "abandon", "abandon: failed", "segments released", "segments rewritten",
+        "renewed", "renew: failed", "abandon", "abandon: failed", "spool",
+        "spool: failed", "segments released", "segments rewritten",
         "rewrite: failed", "start: failed",
         "ended while starting", "killed", "power lost", "sectors lost",
         "sectors kept", "sectors lost by a failed sync", "names lost",

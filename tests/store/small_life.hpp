@@ -11,6 +11,7 @@
 
 #include "store/segment_files.hpp"
 #include "tests/store/log_fixture.hpp"
+#include "tests/store/spools.hpp"
 #include "tests/support/simulated_disk.hpp"
 
 namespace log_test {
@@ -66,8 +67,8 @@ inline std::string text_at(std::uint64_t ts) {
 }
 
 /// A short life of a log, always the same: it makes, rolls, syncs, abandons,
-/// releases and rewrites segments. Each ts is a row of table 1 and one of
-/// table 2.
+/// releases and rewrites segments and spool files. Each ts is a row of table 1
+/// and one of table 2; an odd one from 3 on is spooled.
 struct small_life {
   static constexpr auto rows = std::uint64_t{12};
 
@@ -99,11 +100,38 @@ struct small_life {
 
   bool append(std::uint64_t ts) {
     attempted = ts;
-    auto block = block_of({{1, ts, true, text_at(ts)}, {2, ts, true, "x", 1}});
-    if (!log->append(block, {ts}))
+    auto both = std::vector<row>{{1, ts, true, text_at(ts)},
+                                 {2, ts, true, "x", 1}};
+    auto done = is_spooled(ts) ? spooled(both)
+                               : log->append(block_of(both), {ts}).has_value();
+    if (done)
+      acknowledged = ts;
+    return done;
+  }
+
+  static bool is_spooled(std::uint64_t ts) { return ts >= 3 && ts % 2 == 1; }
+
+  // A row each in two chunks, with rows that are left out behind the second
+  // one and in a third. Another transaction goes on, and one is aborted.
+  bool spooled(const std::vector<row>& both) {
+    auto ts = both[0].ts;
+    auto id = transaction_id{ts};
+    auto sub = transaction_id{100 + ts};
+    auto take = [&](transaction_id of, const std::vector<row>& x,
+                    const std::vector<rows_of_transaction>& whose = {}) {
+      return log->spool(of, uncommitted(x), whose).has_value();
+    };
+    auto open = row{1, 2000 + ts, true, "open", ts};
+    auto out = row{1, 1000 + ts, true, "left out", 2};
+    auto more = row{2, 1000 + ts, true, "left out", 3};
+    if (!take({1}, {open}) || !take(id, {both[0]}) || !take({2}, {open})
+        || !take(id, {both[1], out}, {{id, 1}, {sub, 1}})
+        || !take(id, {more}, {{sub, 1}}))
       return false;
-    acknowledged = ts;
-    return true;
+    if (!log->disk()->remove(log->abort_spooled({2})))
+      return false;
+    log->leave_out(id, sub);
+    return log->commit_spooled(id, {{ts}, {ts}, {ts}}).has_value();
   }
 
   bool synced() {
@@ -140,7 +168,10 @@ struct small_life {
     if (!done)
       return false;
     auto gone = log->rewritten(*done);
-    return gone == order->segments && log->disk()->remove(gone).has_value();
+    auto removed = log->disk()->remove(gone).has_value();
+    // With the old segments go the spool files that they name.
+    std::erase_if(gone, is_spool);
+    return gone == order->segments && removed;
   }
 };
 
