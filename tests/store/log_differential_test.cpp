@@ -10,7 +10,7 @@
 #include <random>
 #include <set>
 
-#include "tests/store/log_fixture.hpp"
+#include "tests/store/spools.hpp"
 
 using namespace log_test;
 
@@ -114,6 +114,89 @@ struct differential_run {
     }
     next_ts = std::max({next_ts, truth().appended_to().commit_ts.value,
                         wanted ? rows.back().ts : 0});
+  }
+
+  // -- transactions that go on ------------------------------------------------
+
+  transaction_id some_transaction() {
+    return {1 + pick(2)};
+  }
+
+  // Of a transaction, itself included.
+  transaction_id some_sub(transaction_id of) {
+    return {of.value + 10 * pick(3)};
+  }
+
+  void spool() {
+    auto id = some_transaction();
+    auto& position = positions[id.value];
+    auto rows = std::vector<spooled_row>{};
+    auto of = std::vector<rows_of_transaction>{};
+    for (auto n = 1 + pick(5); n > 0; --n) {
+      position += 1 + pick(1);
+      rows.push_back({1 + pick(tables_max - 1), position,
+                      std::string(pick(300), 's')});
+      auto sub = some_sub(id);
+      if (of.empty() || of.back().transaction != sub)
+        of.push_back({sub, 0});
+      ++of.back().rows;
+    }
+    if (pick(2) == 0)
+      of = {};
+    for (auto& x : logs) {
+      CAPTURE(x->name);
+      REQUIRE(x->log->spool(id, spooled(rows), of).has_value());
+    }
+  }
+
+  void leave_out() {
+    auto id = some_transaction();
+    auto sub = some_sub(id);
+    for (auto& x : logs)
+      x->log->leave_out(id, sub);
+  }
+
+  void abort() {
+    auto id = some_transaction();
+    for (auto& x : logs)
+      REQUIRE(x->log->disk()->remove(x->log->abort_spooled(id)).has_value());
+  }
+
+  void commit() {
+    auto id = some_transaction();
+    auto back = pick(9) == 0 ? std::uint64_t{9} : 0; // Comes too late.
+    auto ts = next_ts + pick(3);
+    ts = std::max<std::uint64_t>(ts - std::min(ts, back), 1);
+    auto how = spool_commit{{ts}, {1 + pick(3)}, {pick(1) == 0 ? ts : 0}};
+    auto wanted = truth().commit_spooled(id, how);
+    for (auto i = std::size_t{1}; i < logs.size(); ++i) {
+      auto& x = *logs[i];
+      CAPTURE(x.name);
+      auto got = x.log->commit_spooled(id, how);
+      REQUIRE(got.has_value() == wanted.has_value());
+      if (!wanted) {
+        REQUIRE(got.error() == wanted.error());
+        continue;
+      }
+      REQUIRE(got->first == wanted->first);
+      REQUIRE(got->last == wanted->last);
+      REQUIRE(x.log->disk()->remove(got->gone).has_value());
+    }
+    commits += wanted && wanted->first <= wanted->last ? 1 : 0;
+    if (wanted)
+      next_ts = std::max(next_ts, truth().appended_to().commit_ts.value);
+  }
+
+  void spool_step() {
+    auto what = pick(19);
+    if (what < 13)
+      spool();
+    else if (what < 15)
+      leave_out();
+    else if (what < 16)
+      abort();
+    else
+      commit();
   }
 
   void sync_all() {
@@ -277,8 +360,10 @@ struct differential_run {
 
   void step() {
     auto what = pick(99);
-    if (what < 66)
+    if (what < 40)
       append();
+    else if (what < 66)
+      spool_step();
     else if (what < 72)
       sync_all();
     else if (what < 78)
@@ -295,6 +380,8 @@ struct differential_run {
   std::vector<std::unique_ptr<contestant>> logs;
   std::uint64_t next_ts = 0;
   std::map<std::uint64_t, std::uint64_t> floors;
+  std::map<std::uint64_t, std::uint64_t> positions; // by transaction
+  std::uint64_t commits = 0; // with rows
 };
 
 } // namespace
@@ -303,6 +390,7 @@ TEST_CASE("every engine answers as the others do") {
   const auto* wanted = std::getenv("SLUICE_DIFFERENTIAL_SEEDS");
   auto seeds = wanted == nullptr ? 12 : std::strtoull(wanted, nullptr, 10);
   constexpr int steps = 250;
+  auto commits = std::uint64_t{0};
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     CAPTURE(seed);
     auto run = differential_run{seed};
@@ -313,6 +401,8 @@ TEST_CASE("every engine answers as the others do") {
     run.compare();
     run.restart();
     run.compare();
+    commits += run.commits;
   }
+  CHECK(commits > 2 * seeds);
   MESSAGE("seeds 1 to ", seeds, ", ", steps, " calls each");
 }

@@ -3,7 +3,7 @@
 #include <map>
 #include <random>
 
-#include "tests/store/log_fixture.hpp"
+#include "tests/store/spools.hpp"
 
 using namespace log_test;
 
@@ -59,6 +59,16 @@ struct model {
     if (last_closed == last)
       resolved = std::max(resolved, pending);
     return taken;
+  }
+  // The blocks of one transaction.
+  bool commit(const std::vector<std::vector<row>>& blocks, std::uint64_t ts) {
+    auto before = rows.empty() ? row_cursor{} : of(rows.back().x);
+    if (of(blocks.back().back()) > appended_to()
+        && of(blocks.front().front()) <= std::max(before, appended_to()))
+      return false;
+    for (const auto& x : blocks)
+      (void) append(x, &x == &blocks.back() ? ts : 0);
+    return true;
   }
   void abandon() {
     if (last == last_closed)
@@ -138,6 +148,31 @@ struct random_run {
         REQUIRE((*done == nullptr ? 0 : (*done)->rows())
                 == static_cast<std::size_t>(wanted));
       }
+    }
+    if (!truth.rows.empty())
+      next_ts = std::max(truth.rows.back().x.ts, truth.resolved);
+  }
+
+  void spool() {
+    auto ts = next_ts - std::min<std::uint64_t>(next_ts, pick(9) == 0 ? 3 : 0);
+    ts += 1 + pick(1);
+    auto id = transaction_id{ts};
+    auto blocks = std::vector<std::vector<row>>(1 + pick(3));
+    auto position = std::uint64_t{0};
+    for (auto& block : blocks)
+      for (auto n = 1 + pick(3); n > 0; --n)
+        block.push_back({1 + pick(4), ts, false, std::string(pick(300), 's'),
+                         ++position});
+    blocks.back().back().end = true;
+    auto resolved = pick(1) == 0 ? ts : 0;
+    auto wanted = truth.commit(blocks, resolved);
+    for (log_engine* log :
+         {memory.get(), static_cast<log_engine*>(segments.get())}) {
+      for (const auto& block : blocks)
+        REQUIRE(log->spool(id, uncommitted(block), {}).has_value());
+      auto done = log->commit_spooled(id, {{ts}, {ts}, {resolved}});
+      REQUIRE(done.has_value() == wanted);
+      (void) log->abort_spooled(id);
     }
     if (!truth.rows.empty())
       next_ts = std::max(truth.rows.back().x.ts, truth.resolved);
@@ -242,8 +277,10 @@ struct random_run {
 
   void step() {
     auto what = pick(99);
-    if (what < 60)
+    if (what < 50)
       append();
+    else if (what < 60)
+      spool();
     else if (what < 65)
       begin_rewrite();
     else if (what < 70)
