@@ -12,6 +12,15 @@ namespace sluice {
 
 expected<read_batch> read_chunk(const open_file& file, const store_uuid& uuid,
                                 std::uint64_t spool, const spool_chunk& place) {
+  auto damaged = [&] {
+    return fail(errc::log_corrupt,
+                fmt::format("{}: byte {}: a chunk", file.path(), place.offset));
+  };
+  auto size = file.size();
+  if (!size)
+    return tl::unexpected{std::move(size.error())};
+  if (place.offset > *size || place.size() > *size - place.offset)
+    return damaged();
   auto bytes = file.read(place.offset, place.size());
   if (!bytes)
     return tl::unexpected{std::move(bytes.error())};
@@ -22,8 +31,7 @@ expected<read_batch> read_chunk(const open_file& file, const store_uuid& uuid,
       || header->payload_size != place.payload_size
       || !payload_is_intact(
         *header, at, {std::string_view{*bytes}.substr(batch_header_size)}))
-    return fail(errc::log_corrupt,
-                fmt::format("{}: byte {}: a chunk", file.path(), place.offset));
+    return damaged();
   bytes->erase(0, batch_header_size);
   return read_batch{*header, std::move(*bytes)};
 }

@@ -73,9 +73,7 @@ std::string read(simulated_disk& disk, const std::string& path) {
   return result;
 }
 
-// Two files: block 1, a sync and its mark; blocks 2 and 3 in the next one, a
-// transaction.
-std::vector<std::string> small_log() {
+std::shared_ptr<simulated_disk> new_disk() {
   auto disk = std::make_shared<simulated_disk>();
   disk->mkdir("/d", 0777);
   auto id = encode_store_file(fuzz::uuid);
@@ -84,6 +82,42 @@ std::vector<std::string> small_log() {
   if (disk->pwritev(fd, &part, 1, 0) < 0)
     std::perror("store");
   disk->close(fd);
+  return disk;
+}
+
+// A segment and its spool file: a row each in two chunks, with one that is left
+// out, and a sync with its mark.
+std::vector<std::string> spooled_log() {
+  auto disk = new_disk();
+  auto log = segment_log::open({"/d", 1 << 20, 0, disk}).value();
+  auto done = true;
+  for (std::uint64_t i = 1; i <= 2; ++i) {
+    auto block = row_block_builder{};
+    auto value = value_view::of_integer(1);
+    for (std::uint64_t n = 0; n < i; ++n)
+      block.add({{i}, {{}, {}, 2 * i + n}, row_op::insert, false, {1}, 0},
+                {true}, {}, {&value, 1});
+    auto of = std::vector<rows_of_transaction>{{{5}, 1}};
+    if (i == 2)
+      of.push_back({{6}, 1});
+    done = done && log->spool({5}, block.finish(), of);
+  }
+  log->leave_out({5}, {6});
+  auto order = sync_order{};
+  if (done && log->commit_spooled({5}, {{9}, {8}, {9}}))
+    order = log->begin_sync();
+  if (!order.segments.empty() && log->disk()->sync(order))
+    log->synced(order);
+  else
+    std::fprintf(stderr, "spooling failed\n");
+  return {read(*disk, segment_path("/d", 1)),
+          read(*disk, segment_path("/d", fuzz::segment_input::spool_number))};
+}
+
+// Two files: block 1, a sync and its mark; blocks 2 and 3 in the next one, a
+// transaction.
+std::vector<std::string> small_log() {
+  auto disk = new_disk();
   auto log = segment_log::open({"/d", 4096 + 500, 0, disk}).value();
   for (std::uint64_t ts = 1; ts <= 3; ++ts) {
     auto block = row_block_builder{};
@@ -120,6 +154,22 @@ void write_segments(const std::string& to) {
   write(to + "torn", seed(0, size, body(0).substr(0, size - 50)));
 }
 
+void write_spooled(const std::string& to) {
+  auto files = spooled_log();
+  auto body = files[0].substr(std::min(file_header_size, files[0].size()));
+  auto units = [](const std::string& x) {
+    return static_cast<char>((x.size() + batch_alignment - 1)
+                             / batch_alignment);
+  };
+  auto seed = [&](char flags, const std::string& spool) {
+    return std::string{flags, units(body), '\0', units(spool)} + spool + body;
+  };
+  write(to + "spooled", seed(16 + 8, files[1]));
+  write(to + "spooled_mended", seed(16 + 4, files[1]));
+  write(to + "spooled_torn",
+        seed(16 + 8, files[1].substr(0, files[1].size() - batch_alignment)));
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -132,6 +182,10 @@ int main(int argc, char** argv) {
     write(to + "/row/row_" + std::to_string(i + 1),
           std::string{'\0'} + std::string{block->row(i).bytes()});
   write_segments(to + "/segment/");
+  write_spooled(to + "/segment/");
+  write(to + "/manifest/reference",
+        encode(spool_reference{
+          spool_segment(2), {9}, {8}, 4, {{0, 80, 1, 7}, {192, 90, 1, 8}}}));
   auto state = log_state{{3}, {{5}, {5}, 0}, {4}};
   auto listing = manifest{state, {{1, {1}, {2}}, {3, {3}, {3}}}};
   write(to + "/manifest/state", encode(state));

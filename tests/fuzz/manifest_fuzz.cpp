@@ -1,6 +1,7 @@
 #include <string>
 
 #include "store/segment_format.hpp"
+#include "store/spool_format.hpp"
 #include "tests/fuzz/fuzz_input.hpp"
 
 // Any bytes as a mark's payload, a batch's header, a file's header and a
@@ -21,6 +22,26 @@ void read_mark(std::string_view bytes) {
   auto listing = decode_manifest(bytes);
   if (listing)
     must(state && listing->state == *state && encode(*listing) == bytes);
+}
+
+void read_reference(std::string_view bytes) {
+  if (auto reference = decode_reference(bytes))
+    must(encode(*reference) == bytes);
+}
+
+void read_chunk(const batch_header& header, std::string_view payload) {
+  auto open = decode_chunk(header, std::string{payload});
+  if (open) {
+    auto bytes = encode_runs(open->of);
+    bytes += open->block->bytes();
+    must(bytes == payload);
+  }
+  auto committed = decode_committed(header, std::string{payload},
+                                    {{7}, {6}, {}}, true);
+  if (!committed)
+    return;
+  must((*committed)->closed() && (*committed)->rows() == header.rows);
+  must((*committed)->first_cursor().commit_ts == timestamp{7});
 }
 
 void read_batch(std::string_view bytes) {
@@ -47,6 +68,7 @@ void read_batch(std::string_view bytes) {
   must(payload_is_intact(*again, place, {in.rest()}));
   must(encode(*again, place, {in.rest()}) == encoded);
   (void) decode_rows(*again, std::string{in.rest()});
+  read_chunk(*again, in.rest());
 }
 
 void read_file_header(std::string_view bytes) {
@@ -77,6 +99,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {
   auto bytes = std::string_view{reinterpret_cast<const char*>(data), size};
   read_mark(bytes);
+  read_reference(bytes);
   read_batch(bytes);
   read_file_header(bytes);
   if (auto uuid = decode_store_file(bytes))

@@ -32,7 +32,7 @@ length_of() {
     index) echo 128 ;;
     manifest) echo 256 ;;
     row) echo 512 ;;
-    segment) echo 1200 ;; # two files of two batches and a mark
+    segment) echo 1500 ;; # two files of two batches and a mark, a spool file
     *) echo 1024 ;;
   esac
 }

@@ -8,7 +8,7 @@
 
 #include "store/segment_files.hpp"
 #include "store/segment_log.hpp"
-#include "store/segment_scan.hpp"
+#include "store/spool_scan.hpp"
 #include "tests/fuzz/segment_input.hpp"
 #include "tests/support/simulated_disk.hpp"
 
@@ -27,6 +27,16 @@ void put(simulated_disk& disk, const std::string& path,
   auto part = iovec{const_cast<char*>(bytes.data()), bytes.size()};
   must(disk.pwritev(fd, &part, 1, 0) == static_cast<ssize_t>(bytes.size()));
   disk.close(fd);
+}
+
+// One of the blocks that a reference stands for.
+void check_spooled(const found_batch& x, const std::string& spool) {
+  const auto& at = x.spooled;
+  must(at.segment == fuzz::segment_input::spool_number);
+  must(at.offset + at.size <= spool.size());
+  must(x.header.first == x.header.last && x.summary.rows > 0);
+  must(x.summary.first.commit_ts == x.reference->commit_ts);
+  must(x.summary.last.start_ts == x.reference->start_ts);
 }
 
 // What a whole batch holds is what the index is told of it.
@@ -59,7 +69,8 @@ void check_scan(const scanned_segment& x, const std::string& file) {
 }
 
 // Blocks of a file that counts are there, or lost, one after the other.
-void check_verdict(const recovery_verdict& x, std::uint64_t size) {
+void check_verdict(const recovery_verdict& x, std::uint64_t size,
+                   const std::string& spool) {
   must(x.bytes_cut <= size);
   for (const auto& kept : x.kept) {
     auto due = kept.range.first;
@@ -69,10 +80,12 @@ void check_verdict(const recovery_verdict& x, std::uint64_t size) {
         due = part.lost_to.next();
       } else {
         must(part.batch->sound);
-        if (part.batch->header.kind != batch_kind::rows)
+        if (!has_rows(part.batch->header.kind))
           continue;
         must(part.batch->header.first == due);
-        due = due.next();
+        due = part.batch->header.last.next();
+        if (part.batch->reference != nullptr)
+          check_spooled(*part.batch, spool);
       }
     must(due.previous() == kept.range.last);
   }
@@ -82,6 +95,8 @@ void judge_files(const fuzz::segment_input& in) {
   auto disk = std::make_shared<simulated_disk>();
   auto scanned = std::vector<scanned_segment>{};
   auto size = std::uint64_t{0};
+  if (!in.spool.empty())
+    put(*disk, segment_path("", in.spool_number), in.spool);
   for (std::size_t i = 0; i < in.files.size(); ++i) {
     auto path = segment_path("", i + 1);
     put(*disk, path, in.files[i]);
@@ -90,11 +105,12 @@ void judge_files(const fuzz::segment_input& in) {
     if (!found)
       return;
     check_scan(*found, in.files[i]);
+    must(expand_references(*found, disk, "", fuzz::uuid).has_value());
     size += found->size;
     scanned.push_back(std::move(*found));
   }
   if (auto verdict = judge(scanned, "d"))
-    check_verdict(*verdict, size);
+    check_verdict(*verdict, size, in.spool);
 }
 
 struct rows_read {
@@ -136,6 +152,8 @@ void recover(const fuzz::segment_input& in) {
   put(*disk, "/d/store", encode_store_file(fuzz::uuid));
   for (std::size_t i = 0; i < in.files.size(); ++i)
     put(*disk, segment_path("/d", i + 1), in.files[i]);
+  if (!in.spool.empty())
+    put(*disk, segment_path("/d", in.spool_number), in.spool);
   auto first = rows_read{};
   for (auto round = 0; round < 2; ++round) {
     auto log = segment_log::open({"/d", 1U << 20, 0, disk});
@@ -147,10 +165,15 @@ void recover(const fuzz::segment_input& in) {
     must(round == 0 || found == first);
     first = std::move(found);
   }
-  for (const auto& row : first.rows)
-    must(std::any_of(in.files.begin(), in.files.end(), [&](const auto& file) {
-      return file.find(row) != std::string::npos;
-    }));
+  for (const auto& row : first.rows) {
+    auto before = row; // as it was before its transaction committed
+    must(set_commit(before, {}, {}).has_value());
+    must(in.spool.find(before) != std::string::npos
+         || std::any_of(in.files.begin(), in.files.end(),
+                        [&](const auto& file) {
+                          return file.find(row) != std::string::npos;
+                        }));
+  }
 }
 
 } // namespace
