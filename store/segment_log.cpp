@@ -55,13 +55,8 @@ expected<block_location> segment_log::write(const block_to_write& block) {
 }
 
 status segment_log::roll_if_full() {
-  auto size = writer_->size();
-  if (auto found = committed_.find(writer_->number());
-      found != committed_.end())
-    for (const auto& spool : found->second)
-      size += spool.bytes;
-  auto full = size >= options_.segment_bytes
-              && index_.last_segment_has_blocks();
+  auto full = index_.last_segment_has_blocks()
+              && bytes_of(writer_->number()) >= options_.segment_bytes;
   return full || must_roll_ || writer_->broken() ? roll() : status{};
 }
 

@@ -134,6 +134,9 @@ private:
   void index_spool(std::uint64_t segment, const found_batch& end);
   [[nodiscard]] std::vector<std::uint64_t>
   with_spools(std::vector<std::uint64_t> segments);
+  /// With those of the spool files that it names.
+  [[nodiscard]] std::uint64_t bytes_of(std::uint64_t segment) const;
+  void doom_spools_behind(block_index last);
   [[nodiscard]] std::vector<std::uint64_t>
   unnamed(const std::vector<std::uint64_t>& spools) const;
   status roll_if_full();

@@ -7,6 +7,13 @@
 /// or a sync of it failed.
 namespace sluice {
 
+namespace {
+
+// Blocks pass through memory. Without a large transaction they are few.
+constexpr std::uint64_t renewed_bytes_max = 1U << 30U;
+
+} // namespace
+
 // -- a full disk --------------------------------------------------------------
 
 // An append found the disk full. What gives room back must not find it so, and
@@ -61,6 +68,14 @@ status segment_log::renew() {
   auto blocks = index_.blocks_behind(durable_.at);
   if (blocks.empty())
     return {};
+  auto bytes = std::uint64_t{0};
+  for (const auto& x : blocks)
+    bytes += x.at.size;
+  if (bytes > renewed_bytes_max)
+    return fail(errc::log_io, files_->directory() + ": "
+                                + std::to_string(bytes)
+                                + " bytes were not synced, too many to be "
+                                  "written once more");
   if (auto done = files_->sync_names(); !done)
     return done;
   auto how = segment_writer::start{
@@ -85,6 +100,7 @@ status segment_log::renew() {
   for (const auto& x : index_.segments())
     if (x.first > durable_.at)
       doomed_.push_back(x.number);
+  doom_spools_behind(durable_.at);
   index_.move_behind(durable_.at, writer_->first_blocks(), begun_);
   noted_durable_ = durable_.at;
   synced_to_ = last();

@@ -24,7 +24,7 @@ segment_log::plan_rewrite(const std::function<timestamp(table_id)>& floor_of,
   });
   for (auto& x : candidates)
     if (generation_of(x.segment) == 0)
-      x.bytes = sizes_.at(x.segment);
+      x.bytes = bytes_of(x.segment);
   auto chosen = choose_rewrite(candidates, budget);
   if (chosen.empty())
     return {};
@@ -38,7 +38,7 @@ segment_log::plan_rewrite(const std::function<timestamp(table_id)>& floor_of,
   result.begun_s = static_cast<std::uint64_t>(
     index_.begun(chosen.front()).count());
   for (auto segment : chosen)
-    result.bytes += sizes_.at(segment);
+    result.bytes += bytes_of(segment);
   result.segments = std::move(chosen);
   // No more than itself: what follows may be open, and be abandoned.
   result.durable = result.blocks.back().last;

@@ -18,13 +18,20 @@ status segment_log::spool(transaction_id transaction, const block_ptr& rows,
   auto admitted = admit_spooled(transaction, rows, of, last);
   if (!admitted)
     return tl::unexpected{std::move(admitted.error())};
+  // As in append.
+  auto done = files_->reserve().restore();
+  if (!done)
+    return done;
   if (found == spools_.end()) {
     auto made = spool_writer::create(files_, spool_segment(next_number_++));
     if (!made)
       return tl::unexpected{std::move(made.error())};
     found = spools_.emplace(transaction, std::move(*made)).first;
   }
-  return found->second->append(*admitted);
+  done = found->second->append(*admitted);
+  if (!done && done.error().code == errc::disk_full)
+    make_way();
+  return done;
 }
 
 void segment_log::leave_out(transaction_id transaction, transaction_id sub) {
@@ -77,10 +84,14 @@ expected<spool_end> segment_log::commit_spooled(transaction_id transaction,
 // From here on the rows are in the log.
 status segment_log::refer_to(const spool_writer& spool,
                              const spool_commit& how) {
-  auto done = roll_if_full();
+  auto done = files_->reserve().restore();
+  if (done)
+    done = roll_if_full();
   if (done)
     done = writer_->refer(spool.reference(how), last().next(), how.resolved,
                           synced_to_);
+  if (!done && done.error().code == errc::disk_full)
+    make_way();
   if (!done)
     return done;
   noted_durable_ = synced_to_;
@@ -117,6 +128,25 @@ segment_log::with_spools(std::vector<std::uint64_t> segments) {
     committed_.erase(found);
   }
   return result;
+}
+
+std::uint64_t segment_log::bytes_of(std::uint64_t segment) const {
+  auto size = sizes_.find(segment);
+  auto result = size == sizes_.end() ? 0 : size->second;
+  if (auto found = committed_.find(segment); found != committed_.end())
+    for (const auto& spool : found->second)
+      result += spool.bytes;
+  return result;
+}
+
+// What they have is in a segment now.
+void segment_log::doom_spools_behind(block_index last) {
+  for (auto& entry : committed_)
+    std::erase_if(entry.second, [&](const committed_spool& x) {
+      if (x.last > last)
+        doomed_.push_back(x.number);
+      return x.last > last;
+    });
 }
 
 // -- at a start ---------------------------------------------------------------
