@@ -4,6 +4,8 @@
 #include <sstream>
 
 #include "store/segment_format.hpp"
+#include "store/segment_id.hpp"
+#include "store/window_format.hpp"
 #include "tests/store/log_fixture.hpp"
 #include "tests/support/checkout.hpp"
 
@@ -11,15 +13,16 @@ using namespace log_test;
 
 namespace {
 
-// The bytes between ```hex and ``` at their offsets, zeros between them.
-std::string bytes_of_example(const std::string& path) {
+// The bytes between the nth ```hex and ``` at their offsets, zeros between
+// them.
+std::string bytes_of_example(int nth) {
+  auto path = sluice::test::checkout_file("docs/log_format.md");
   auto file = std::ifstream{path};
   REQUIRE_MESSAGE(file.good(), "cannot open ", path);
   auto result = std::string{};
   auto line = std::string{};
-  while (std::getline(file, line) && line != "```hex") {
-    // nop
-  }
+  while (nth > 0 && std::getline(file, line))
+    nth -= line == "```hex" ? 1 : 0;
   while (std::getline(file, line) && line != "```") {
     auto words = std::istringstream{line};
     auto word = std::string{};
@@ -34,8 +37,7 @@ std::string bytes_of_example(const std::string& path) {
 } // namespace
 
 TEST_CASE("the example in docs log_format is what it says") {
-  auto bytes = bytes_of_example(
-    sluice::test::checkout_file("docs/log_format.md"));
+  auto bytes = bytes_of_example(1);
   auto view = std::string_view{bytes};
   auto header = decode_file_header(view.substr(0, 4096));
   REQUIRE(header.has_value());
@@ -78,6 +80,45 @@ TEST_CASE("the example in docs log_format is what it says") {
   CHECK((*block)->row(0).cursor() == cursor(3));
   CHECK((*block)->row(0).before()[0] == value_view::of_integer(9));
   CHECK(place.offset + rows->extent() == bytes.size());
+}
+
+TEST_CASE("the rewritten example in docs log_format is what it says") {
+  auto bytes = bytes_of_example(2);
+  auto view = std::string_view{bytes};
+  auto header = decode_file_header(view.substr(0, 4096));
+  REQUIRE(header.has_value());
+  CHECK(header->version == 2);
+  CHECK(header->segment == rewritten_segment(2, 1));
+  CHECK(header->first == block_index{41});
+  CHECK(header->last == block_index{50});
+  CHECK(header->begun == std::chrono::seconds{1'700'000'000});
+
+  auto place = batch_place{header->uuid, header->segment, 4096};
+  auto window = decode_batch_header(view.substr(4096), place);
+  REQUIRE(window.has_value());
+  CHECK(window->kind == batch_kind::window);
+  CHECK(window->first == block_index{41});
+  CHECK(window->last == block_index{50});
+  CHECK(window->resolved == timestamp{6});
+  CHECK(window->previous_sum == sum_of_file_header(view));
+  CHECK(place.offset + window->extent() == bytes.size());
+  auto payload = view.substr(4096 + 96, window->payload_size);
+  REQUIRE(payload_is_intact(*window, place, {payload}));
+
+  auto directory = decode_directory(payload, place, payload.size());
+  REQUIRE(directory.has_value());
+  REQUIRE(directory->pieces.size() == 2);
+  CHECK(directory->pieces[0].table == table_id{5});
+  CHECK(directory->pieces[1].table == table_id{7});
+  CHECK(directory->pieces[1].rows == 2);
+  auto block = decode_window(*window, place, payload);
+  REQUIRE(block.has_value());
+  REQUIRE((*block)->rows() == 3);
+  CHECK((*block)->ends() == std::vector<std::uint32_t>{1, 2, 3});
+  auto keys = std::vector<std::int64_t>{};
+  for (std::size_t i = 0; i < 3; ++i)
+    keys.push_back((*block)->row(i).before()[0].integer);
+  CHECK(keys == std::vector<std::int64_t>{9, 1, 10}); // in commit order
 }
 
 TEST_CASE("a manifest comes back as it went in") {
