@@ -109,8 +109,7 @@ TEST_CASE("files that are gone let rows go on at once") {
 TEST_CASE("files that could not be deleted are tried again while rows wait") {
   auto bench = full{};
   bench.append(block_of({{7, 40}, end_mark}), 40);
-  bench.run(
-    bench.uut.on_segments_removed({{errc::log_io, "EIO"}}, bench.now));
+  bench.run(bench.uut.on_segments_removed({{errc::log_io, "EIO"}}, bench.now));
   CHECK(bench.take<remove_segments>().empty());
   bench.advance(1000);
   CHECK(bench.take<remove_segments>().size() == 1);
@@ -175,8 +174,8 @@ TEST_CASE("a source that starts over takes back what waits") {
   bench.run_on();
   CHECK(bench.answered().empty());
   CHECK(bench.blocks.size() == 1);
-  bench.run(bench.uut.on_append(
-    {{2}, 1, block_of({{7, 40}, end_mark}), {40}}, bench.now));
+  bench.run(bench.uut.on_append({{2}, 1, block_of({{7, 40}, end_mark}), {40}},
+                                bench.now));
   CHECK(bench.answered() == numbers{1});
 }
 
