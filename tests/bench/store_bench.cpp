@@ -3,7 +3,7 @@
 // what the segment log has to reach ("need").
 //
 //   store_bench [--tables 1,1000,100000] [--row-bytes 100,256,1024] [--mib 96]
-//               [--runs 3] [--recovery-mib 256] [--full] [--json]
+//               [--runs 3] [--recovery-mib 256] [--full] [--json] [--cpu]
 //               [--only ingest,mixed,cold,retention,memory,recovery]
 //
 // Each run takes the subjects in turn, beginning with another one; the figures
@@ -91,8 +91,10 @@ int main(int argc, char** argv) {
   app.add_option("--recovery-mib", how.recovery_mib);
   app.add_option("--only", how.only, "Workloads")->delimiter(',');
   app.add_flag("--full", how.full, "1 GiB to recover");
+  app.add_flag("--cpu", how.cpu, "CPU time instead of wall time");
   app.add_flag("--json", how.json, "One line of JSON per figure");
   CLI11_PARSE(app, argc, argv);
+  stopwatch::by_cpu = how.cpu;
   if (how.full)
     how.recovery_mib = 1024;
   if (!how.json)

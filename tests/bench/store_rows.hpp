@@ -89,6 +89,22 @@ inline double cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+/// Seconds since an instant: of the clock, or that all threads of this process,
+/// and the system for them, have worked. The latter says more where others work
+/// on the same machine, and leaves out the waits for a disk.
+class stopwatch {
+public:
+  static inline bool by_cpu = false;
+
+  [[nodiscard]] double seconds() const {
+    return by_cpu ? cpu_seconds() - cpu_ : seconds_since(begin_);
+  }
+
+private:
+  clock::time_point begin_ = clock::now();
+  double cpu_ = cpu_seconds();
+};
+
 /// Of the files in a directory.
 inline std::uint64_t bytes_in(const std::string& directory) {
   auto result = std::uint64_t{0};

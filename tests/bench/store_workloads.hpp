@@ -21,6 +21,7 @@ struct settings {
   std::uint64_t recovery_mib = 256;
   bool full = false;
   bool json = false;
+  bool cpu = false;              ///< See stopwatch.
   std::vector<std::string> only; ///< Workloads; empty: all.
 };
 
@@ -83,10 +84,10 @@ inline void ingest(report& to, const rows_made& rows, int turn) {
     auto heap = heap_bytes();
     auto uut = make();
     auto cpu = cpu_seconds();
-    auto begin = clock::now();
+    auto watch = stopwatch{};
     for (const auto& block : rows.blocks)
       uut->append(block);
-    to.add("ingest, rows/s", who, per_second(rows.rows, seconds_since(begin)));
+    to.add("ingest, rows/s", who, per_second(rows.rows, watch.seconds()));
     to.add("ingest, CPU ns/row", who,
            (cpu_seconds() - cpu) * 1e9 / static_cast<double>(rows.rows));
     auto grown = static_cast<double>(heap_bytes()) - static_cast<double>(heap);
@@ -123,16 +124,16 @@ inline void mixed(report& to, const rows_made& rows, int turn) {
     auto written = bytes_written();
     auto scanning = 0.0;
     auto seen = std::uint64_t{0};
-    auto begin = clock::now();
+    auto watch = stopwatch{};
     for (std::size_t tick = 0; tick < ticks.size(); ++tick) {
       auto first = tick * tick_blocks;
       auto last = std::min(first + tick_blocks, rows.blocks.size());
       for (auto i = first; i < last; ++i)
         uut->append(rows.blocks[i]);
-      auto scan_begin = clock::now();
+      auto scan_watch = stopwatch{};
       for (const auto& entry : ticks[tick])
         seen += uut->scan(entry.first, entry.second);
-      scanning += seconds_since(scan_begin);
+      scanning += scan_watch.seconds();
       if (tick % ticks_kept == ticks_kept - 1)
         uut->begin_sync();
       if (tick >= 2 * ticks_kept)
@@ -141,7 +142,7 @@ inline void mixed(report& to, const rows_made& rows, int turn) {
                        .commit_ts);
     }
     uut->end_sync();
-    auto seconds = seconds_since(begin);
+    auto seconds = watch.seconds();
     if (seen != rows.rows)
       give_up(
         fmt::format("{}: consumers saw {} of {} rows", who, seen, rows.rows));
@@ -165,15 +166,14 @@ inline std::set<std::uint64_t> some_of(std::uint64_t tables) {
 inline void scan_cold(report& to, const std::string& what,
                       const std::string& who, subject& uut,
                       std::uint64_t tables) {
-  auto begin = clock::now();
+  auto watch = stopwatch{};
   auto seen = uut.scan(all_tables, {});
-  to.add(what + ", all, rows/s", who, per_second(seen, seconds_since(begin)));
-  begin = clock::now();
+  to.add(what + ", all, rows/s", who, per_second(seen, watch.seconds()));
+  watch = {};
   seen = 0;
   for (auto table : some_of(tables))
     seen += uut.scan({table}, {});
-  to.add(what + ", tables, rows/s", who,
-         per_second(seen, seconds_since(begin)));
+  to.add(what + ", tables, rows/s", who, per_second(seen, watch.seconds()));
 }
 
 inline void cold(report& to, const rows_made& rows, std::uint64_t tables,
@@ -241,10 +241,10 @@ inline void give_back(report& to, const rows_made& rows) {
   uut.begin_sync();
   uut.end_sync();
   auto free = [&](const std::function<timestamp(table_id)>& floor_of) {
-    auto begin = clock::now();
+    auto watch = stopwatch{};
     need(log.disk()->remove(log.release(floor_of)));
     rewrite_due(log, floor_of);
-    auto seconds = seconds_since(begin);
+    auto seconds = watch.seconds();
     auto bound = 2 * log.live_bytes(floor_of) + 2 * segment_bytes;
     if (bytes_in(space.file("log")) > bound)
       give_up("the disk holds more than twice what is live and two segments");
@@ -298,13 +298,13 @@ inline void recovery(report& to, const rows_made& rows, int turn) {
     for (auto from_disk : {false, true}) {
       auto prepare = from_disk ? drop_from_cache : read_files;
       prepare(directory);
-      auto begin = clock::now();
+      auto watch = stopwatch{};
       read_files(directory);
-      auto reading = seconds_since(begin);
+      auto reading = watch.seconds();
       prepare(directory);
-      begin = clock::now();
+      watch = {};
       uut = make();
-      auto opening = seconds_since(begin);
+      auto opening = watch.seconds();
       uut.reset();
       auto name = std::string{from_disk ? "open from disk" : "open"};
       to.add(name + ", s", who, opening);
