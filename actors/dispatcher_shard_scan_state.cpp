@@ -29,8 +29,11 @@ void dispatcher_shard_state::forget_scans() {
 }
 
 void dispatcher_shard_state::pump_scans() {
+  if (disk_first_)
+    pump(scan_lane::disk);
   pump(scan_lane::memory);
   pump(scan_lane::disk);
+  disk_first_ = !disk_first_;
 }
 
 // What the other lane has asked for comes, too. The disk's takes at most half,

@@ -231,6 +231,7 @@ private:
 
   // scans
   std::array<lane_entry, 2> lanes_; // by scan_lane
+  bool disk_first_ = false;         // takes turns, for credit may be scarce
   scan_id scan_;                    // the number of the last one
   std::deque<slot> starved_;        // wait for credit
   std::vector<slot> retry_scans_;

@@ -95,7 +95,9 @@ struct perform {
     then(
       core().on_rewritten(x.result, engine().rewritten(x.result), now(self)));
   }
-  void operator()(call_leave& x) const { engine().leave(x.segment); }
+  void operator()(call_rewrite_failed& x) const {
+    engine().rewrite_failed(x.why, x.at_fault);
+  }
   void operator()(plan_scans& x) const {
     then(core().on_planned(x.ticket, plan(engine(), x.wishes), now(self)));
   }

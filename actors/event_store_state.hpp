@@ -26,8 +26,8 @@ struct event_store_options {
   partition_id partition{1};
   incarnation store{1};
   durability level = durability::written;
-  std::size_t partitions = 1;              ///< Of the service.
-  std::size_t place = 0;                   ///< This one among them, from 0.
+  std::size_t partitions = 1; ///< Of the service.
+  std::size_t place = 0;      ///< This one among them, from 0.
   full_disk when_full = full_disk::wait;
   std::uint64_t window_bytes = 32U << 20U; ///< Blocks held for slow shards.
   std::chrono::milliseconds sync_interval{50};
@@ -82,9 +82,9 @@ struct call_plan_rewrite {
 struct call_rewritten {
   rewrite_result result;
 };
-/// This segment is not to be rewritten.
-struct call_leave {
-  std::uint64_t segment = 0;
+struct call_rewrite_failed {
+  error why;
+  std::uint64_t at_fault = 0; ///< This segment is not to be rewritten.
 };
 
 // -- messages -----------------------------------------------------------------
@@ -117,8 +117,8 @@ public:
   using effect = std::variant<
     call_append, call_abandon, call_begin_sync, call_synced, call_renew,
     call_retained, call_releasable, call_release, call_plan_rewrite,
-    call_rewritten, call_leave, rewrite_order, plan_scans, adopt_source,
-    refuse_source, source_attached, rows_appended, append_failed,
+    call_rewritten, call_rewrite_failed, rewrite_order, plan_scans,
+    adopt_source, refuse_source, source_attached, rows_appended, append_failed,
     source_confirmed, send_progress, answer_scan, read_blocks, sync_log,
     note_lost, remove_segments, store_floor, wake_store>;
   using effects = std::vector<effect>;
@@ -268,7 +268,7 @@ private:
   milliseconds full_since_{};
   std::optional<milliseconds> append_at_; // again
   bool undeleted_ = false;                // DISK has files to delete
-  timestamp resolved_;       // promised by the source
+  timestamp resolved_;                    // promised by the source
   std::deque<promise> promises_;
   block_index announced_;
   timestamp announced_resolved_;

@@ -125,13 +125,11 @@ event_store_state::on_log_rewritten(const log_rewritten& message,
   if (!message.failure)
     return {call_rewritten{message.result}};
   rewriting_.reset();
-  auto out = effects{};
-  if (message.at_fault != 0) {
-    out.push_back(call_leave{message.at_fault});
+  auto out = effects{call_rewrite_failed{message.failure, message.at_fault}};
+  if (message.at_fault != 0)
     plan_rewrite(out); // without it
-  } else {
+  else
     rewrite_later(out, now);
-  }
   return out;
 }
 
@@ -187,9 +185,11 @@ event_store_state::on_renewed(const error& failure, const log_position& log,
   syncing_ = false;
   failure_ = sync_failure_;
   auto out = effects{};
-  if (!waiting_.empty())
-    out.push_back(append_failed{options_.partition, waiting_.front().number,
-                                failure_});
+  if (attaching_)
+    out.push_back(append_failed{options_.partition, 0, failure_});
+  else if (!waiting_.empty())
+    out.push_back(
+      append_failed{options_.partition, waiting_.front().number, failure_});
   give_up_waiting();
   return out;
 }

@@ -30,7 +30,7 @@ struct scan_piece {
   block_location location;
   /// With rows in it. Of a plan for `all_tables`, if it must be read.
   std::vector<table_id> tables;
-  row_cursor last = {}; ///< Of its last row.
+  row_cursor last = {};  ///< Of its last row.
   std::uint32_t run = 0; ///< Of one table: see `first_run`.
 };
 
@@ -157,8 +157,7 @@ public:
   ///        nothing of `rows` is taken
   [[nodiscard]] virtual status
   spool(transaction_id transaction, const block_ptr& rows,
-        const std::vector<rows_of_transaction>& of)
-    = 0;
+        const std::vector<rows_of_transaction>& of) = 0;
   /// Rows of `sub` are not part of what commits.
   virtual void leave_out(transaction_id transaction, transaction_id sub) = 0;
   /// Appends what was spooled, with an end mark behind its last row: a block
@@ -167,8 +166,7 @@ public:
   /// @error append_out_of_order, log_io, disk_full, log_corrupt; the
   ///        transaction goes on
   [[nodiscard]] virtual expected<spool_end>
-  commit_spooled(transaction_id transaction, const spool_commit& how)
-    = 0;
+  commit_spooled(transaction_id transaction, const spool_commit& how) = 0;
   /// Forgets what was spooled. @returns Segments for `log_disk::remove`.
   [[nodiscard]] virtual std::vector<std::uint64_t>
   abort_spooled(transaction_id transaction) = 0;
@@ -240,9 +238,11 @@ public:
   ///          the new one or none, and nothing has changed.
   [[nodiscard]] virtual std::vector<std::uint64_t>
   rewritten(const rewrite_result& x) = 0;
-  /// Rewriting this one fails each time: it is left as it is, while the engine
-  /// is open.
-  virtual void leave(std::uint64_t segment) = 0;
+  /// A rewrite failed. After disk_full the next one that is planned writes
+  /// less.
+  /// @param at_fault Rewriting this segment fails each time: it is left as it
+  ///        is, while the engine is open. 0: of none.
+  virtual void rewrite_failed(const error& why, std::uint64_t at_fault) = 0;
   /// Null if `plan_rewrite` has never anything.
   [[nodiscard]] virtual std::shared_ptr<log_rewriter> rewriter() = 0;
   /// Of the rows above their floors.

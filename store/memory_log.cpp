@@ -150,7 +150,7 @@ public:
     return {};
   }
 
-  void leave(std::uint64_t) override {
+  void rewrite_failed(const error&, std::uint64_t) override {
     // nop
   }
   std::shared_ptr<log_rewriter> rewriter() override { return nullptr; }

@@ -18,7 +18,7 @@ choose_rewrite(const std::vector<rewrite_candidate>& candidates,
     return {};
   auto sum = *best;
   auto joins = [&](const rewrite_candidate& x, std::size_t place) {
-    auto fits = sum.live_bytes + x.live_bytes <= budget.segment_bytes
+    auto fits = sum.live_bytes + x.live_bytes <= budget.output_bytes
                 && sum.bytes + x.bytes
                      <= rewrite_segments_max * budget.segment_bytes
                 && sum.blocks + x.blocks <= rewrite_blocks_max;

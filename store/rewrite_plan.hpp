@@ -35,6 +35,7 @@ struct rewrite_budget {
   std::uint64_t disk_bytes = 0; ///< Of all segments.
   std::uint64_t live_bytes = 0; ///< In all segments.
   std::uint64_t segment_bytes = 0;
+  std::uint64_t output_bytes = 0; ///< Of live rows in one rewrite, at most.
 
   /// Two segments more than this is the bound: the one that is written, and
   /// room for the next rewrite.
@@ -44,7 +45,7 @@ struct rewrite_budget {
 };
 
 /// The one with the fewest live bytes, and what is worth it beside it, until
-/// they fill a segment or are what one rewrite may read. Nothing while the
+/// they fill the output or are what one rewrite may read. Nothing while the
 /// budget holds.
 /// @param candidates In the order of the log.
 [[nodiscard]] std::vector<std::uint64_t>

@@ -69,7 +69,7 @@ public:
   std::vector<std::uint64_t> rewritten(const rewrite_result&) override {
     return {};
   }
-  void leave(std::uint64_t) override {
+  void rewrite_failed(const error&, std::uint64_t) override {
     // nop
   }
   std::shared_ptr<log_rewriter> rewriter() override { return nullptr; }

@@ -11,7 +11,8 @@
 namespace sluice {
 
 segment_log::segment_log(segment_log_options options)
-  : options_{std::move(options)}, index_{options_.tail_bytes_max} {
+  : options_{std::move(options)}, index_{options_.tail_bytes_max},
+    rewrite_bytes_{options_.segment_bytes} {
   if (options_.ops == nullptr)
     options_.ops = std::make_shared<file_ops>();
 }
@@ -32,8 +33,7 @@ expected<block_ptr> segment_log::append(block_ptr block, timestamp resolved) {
   }
   if ((*admitted)->bytes().size() + (*admitted)->ends().size() * 4 > UINT32_MAX)
     return fail(errc::malformed, "a block of 4 GiB");
-  // Nothing is appended in room that is kept for what gives room back.
-  if (auto room = files_->reserve().restore(); !room)
+  if (auto room = take_room(); !room)
     return tl::unexpected{std::move(room.error())};
   auto at = write({*admitted, last().next(), resolved});
   if (!at && at.error().code == errc::disk_full)
@@ -140,7 +140,8 @@ status segment_log::abandon_open() {
   auto durable = std::min(synced_to_, keep);
   // The old copy of the rest stops counting with the new manifest, and so may
   // the file that says where the log stands.
-  auto stated = keep <= stated_durably_ && keep != block_index{};
+  auto stated = keep <= std::max(stated_, stated_durably_)
+                && keep != block_index{};
   auto atomically = *rest != nullptr || stated;
   auto rows = listing_without_open();
   auto how = segment_writer::start{next_number_, first,   std::move(rows),
@@ -239,7 +240,9 @@ block_index segment_log::releasable_to() const {
 std::vector<std::uint64_t>
 segment_log::release(const std::function<timestamp(table_id)>& floor_of) {
   auto numbers = index_.releasable(floor_of, releasable_to());
-  if (numbers.empty() && doomed_.empty())
+  // What was let go of before waits for a file that can be synced.
+  auto broken = must_roll_ || writer_->broken();
+  if (numbers.empty() && doomed_.empty() && !broken)
     return {};
   auto rest = listing();
   std::erase_if(rest.segments, [&](const segment_range& x) {

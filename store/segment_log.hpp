@@ -98,7 +98,7 @@ public:
   plan_rewrite(const std::function<timestamp(table_id)>& floor_of,
                block_index up_to) override;
   std::vector<std::uint64_t> rewritten(const rewrite_result& x) override;
-  void leave(std::uint64_t segment) override { left_.insert(segment); }
+  void rewrite_failed(const error& why, std::uint64_t at_fault) override;
   std::shared_ptr<log_rewriter> rewriter() override;
   [[nodiscard]] std::uint64_t live_bytes(
     const std::function<timestamp(table_id)>& floor_of) const override {
@@ -147,6 +147,7 @@ private:
   [[nodiscard]] manifest listing() const;
   [[nodiscard]] manifest listing_without_open() const;
   expected<block_location> write(const block_to_write& block);
+  status take_room();
   void make_way();
   status roll(bool atomically = false);
   status begin(segment_writer::start how);
@@ -175,6 +176,7 @@ private:
   block_index noted_durable_;  // the last that was written
   std::map<std::uint64_t, std::uint64_t> sizes_; // of live files
   std::vector<std::uint64_t> doomed_; // without rows; go with a release
+  std::uint64_t rewrite_bytes_;       // of live rows, in the next one
   std::set<std::uint64_t> left_;      // are not rewritten
   std::map<transaction_id, std::unique_ptr<spool_writer>> spools_; // going on
   // By the segment that names them, and with which they go.

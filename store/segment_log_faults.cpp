@@ -16,12 +16,24 @@ constexpr std::uint64_t renewed_bytes_max = 1U << 30U;
 
 // -- a full disk --------------------------------------------------------------
 
+// Nothing is appended in room that is kept for what gives room back. It may be
+// a note that has found the disk full first.
+status segment_log::take_room() {
+  auto done = files_->reserve().restore();
+  if (!done && done.error().code == errc::disk_full)
+    make_way();
+  return done;
+}
+
 // An append found the disk full. What gives room back must not find it so, and
 // what is in the segment that is written must be able to go, too.
 void segment_log::make_way() {
   (void) files_->reserve().give_up();
-  if (index_.last_segment_has_blocks() && !index_.open())
-    (void) roll(true);
+  if (!index_.last_segment_has_blocks() || index_.open())
+    return;
+  auto done = roll(true);
+  while (!done && done.error().code == errc::disk_full && files_->make_room())
+    done = roll(true);
 }
 
 status segment_log::begin_with_room(const segment_writer::start& how) {
@@ -72,8 +84,7 @@ status segment_log::renew() {
   for (const auto& x : blocks)
     bytes += x.at.size;
   if (bytes > renewed_bytes_max)
-    return fail(errc::log_io, files_->directory() + ": "
-                                + std::to_string(bytes)
+    return fail(errc::log_io, files_->directory() + ": " + std::to_string(bytes)
                                 + " bytes were not synced, too many to be "
                                   "written once more");
   if (auto done = files_->sync_names(); !done)
@@ -97,6 +108,8 @@ status segment_log::renew() {
   }
   if (auto done = begin_with_room(how); !done)
     return done;
+  // So says its first mark; others may go with their files.
+  stated_ = stated_durably_ = durable_.state.last_closed;
   for (const auto& x : index_.segments())
     if (x.first > durable_.at)
       doomed_.push_back(x.number);

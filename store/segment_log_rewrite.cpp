@@ -11,7 +11,8 @@ namespace sluice {
 std::optional<rewrite_order>
 segment_log::plan_rewrite(const std::function<timestamp(table_id)>& floor_of,
                           block_index up_to) {
-  auto budget = rewrite_budget{stats().disk_bytes, 0, options_.segment_bytes};
+  auto budget = rewrite_budget{stats().disk_bytes, 0, options_.segment_bytes,
+                               rewrite_bytes_};
   if (!budget.broken())
     return {}; // What is live need not be counted.
   budget.live_bytes = index_.live_bytes(floor_of);
@@ -45,6 +46,15 @@ segment_log::plan_rewrite(const std::function<timestamp(table_id)>& floor_of,
   return result;
 }
 
+// What is beside the rows may be as much as they are, so there is no telling
+// what has room.
+void segment_log::rewrite_failed(const error& why, std::uint64_t at_fault) {
+  if (at_fault != 0)
+    left_.insert(at_fault);
+  if (why.code == errc::disk_full)
+    rewrite_bytes_ /= 2;
+}
+
 std::vector<std::uint64_t> segment_log::rewritten(const rewrite_result& x) {
   files_->add(x.into, nullptr, true);
   if (!index_.has_neighbours(x.segments))
@@ -73,6 +83,7 @@ std::vector<std::uint64_t> segment_log::rewritten(const rewrite_result& x) {
     sizes_.erase(number);
   sizes_[x.into] = x.bytes;
   bytes_rewritten_ += x.bytes;
+  rewrite_bytes_ = options_.segment_bytes;
   return with_spools(x.segments);
 }
 

@@ -18,8 +18,7 @@ status segment_log::spool(transaction_id transaction, const block_ptr& rows,
   auto admitted = admit_spooled(transaction, rows, of, last);
   if (!admitted)
     return tl::unexpected{std::move(admitted.error())};
-  // As in append.
-  auto done = files_->reserve().restore();
+  auto done = take_room();
   if (!done)
     return done;
   if (found == spools_.end()) {

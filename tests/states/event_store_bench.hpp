@@ -201,7 +201,10 @@ private:
                                   : x.result.segments;
     run(uut.on_rewritten(x.result, std::move(gone), now));
   }
-  void perform(call_leave& x) { left.push_back(x.segment); }
+  void perform(call_rewrite_failed& x) {
+    if (x.at_fault != 0)
+      left.push_back(x.at_fault);
+  }
   void perform(plan_scans& x) {
     auto plans = std::vector<planned_scan>{};
     for (const auto& wish : x.wishes) {

@@ -83,7 +83,7 @@ TEST_CASE("a segment that is left is not chosen, and others are") {
   auto order = log->plan_rewrite(only_slow, log->last());
   REQUIRE(order);
   auto left = order->segments.front();
-  log->leave(left);
+  log->rewrite_failed({errc::log_corrupt, ""}, left);
   while (true) {
     order = log->plan_rewrite(only_slow, log->last());
     if (!order)

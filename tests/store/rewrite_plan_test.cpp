@@ -18,7 +18,7 @@ numbers choose(const std::vector<std::uint64_t>& live,
   auto candidates = std::vector<rewrite_candidate>{};
   for (std::size_t i = 0; i < live.size(); ++i)
     candidates.push_back({i + 1, i, full, live[i], 1});
-  return choose_rewrite(candidates, {disk_bytes, 0, full});
+  return choose_rewrite(candidates, {disk_bytes, 0, full, full});
 }
 
 } // namespace
@@ -51,7 +51,19 @@ TEST_CASE("what has nothing live is let go, not rewritten") {
 TEST_CASE("segments that are not beside each other are not joined") {
   auto candidates = std::vector<rewrite_candidate>{{1, 0, full, 10, 1},
                                                    {3, 2, full, 10, 1}};
-  CHECK(choose_rewrite(candidates, {10'000, 0, full}) == numbers{1});
+  CHECK(choose_rewrite(candidates, {10'000, 0, full, full}) == numbers{1});
+}
+
+TEST_CASE("after a full disk less is written at once, but the first") {
+  auto candidates = std::vector<rewrite_candidate>{
+    {1, 0, full, 40, 1}, {2, 1, full, 30, 1}, {3, 2, full, 10, 1}};
+  auto with = [&](std::uint64_t output) {
+    return choose_rewrite(candidates, {10'000, 0, full, output});
+  };
+  CHECK(with(100) == numbers{1, 2, 3});
+  CHECK(with(50) == numbers{2, 3});
+  CHECK(with(25) == numbers{3});
+  CHECK(with(0) == numbers{3});
 }
 
 TEST_CASE("one rewrite reads no more than some segments, or blocks") {
@@ -60,6 +72,6 @@ TEST_CASE("one rewrite reads no more than some segments, or blocks") {
   auto small = rewrite_candidate{1, 0, full, 1, rewrite_blocks_max / 2};
   auto next = rewrite_candidate{2, 1, full, 1, rewrite_blocks_max / 2};
   auto third = rewrite_candidate{3, 2, full, 1, 1};
-  CHECK(choose_rewrite({small, next, third}, {10'000, 0, full})
+  CHECK(choose_rewrite({small, next, third}, {10'000, 0, full, full})
         == numbers{1, 2});
 }

@@ -42,7 +42,7 @@ struct store_side::perform {
   void operator()(call_rewritten&) const {
     // Nothing is rewritten here.
   }
-  void operator()(call_leave&) const {
+  void operator()(call_rewrite_failed&) const {
     // Nothing is rewritten here.
   }
   void operator()(plan_scans& x) const {
