@@ -169,7 +169,9 @@ void event_store_state::accept(std::uint64_t number, timestamp resolved,
                                effects& out) {
   number_ = number;
   out.push_back(rows_appended{options_.partition, number});
-  if (!waiting_.empty()) {
+  if (waiting_.empty()) {
+    full_ = {};
+  } else {
     append_at_ = milliseconds{0};
     out.push_back(wake_store{});
   }

@@ -185,11 +185,10 @@ event_store_state::on_renewed(const error& failure, const log_position& log,
   syncing_ = false;
   failure_ = sync_failure_;
   auto out = effects{};
-  if (attaching_)
-    out.push_back(append_failed{options_.partition, 0, failure_});
-  else if (!waiting_.empty())
-    out.push_back(
-      append_failed{options_.partition, waiting_.front().number, failure_});
+  if (attaching_ || !waiting_.empty()) {
+    auto number = attaching_ ? 0 : waiting_.front().number;
+    out.push_back(append_failed{options_.partition, number, failure_});
+  }
   give_up_waiting();
   return out;
 }

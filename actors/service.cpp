@@ -23,6 +23,26 @@ bool knows_messages(const caf::actor_system& system) {
   return system.config().value_factories_by_rtti.count(open) > 0;
 }
 
+// What every start notes before anything runs.
+struct first_notes {
+  service_records records;
+  std::string directory_id;
+  incarnation run;
+
+  static expected<first_notes> take(const std::string& directory) {
+    auto records = service_records::open(directory);
+    if (!records)
+      return tl::unexpected(records.error());
+    auto id = records->directory_id();
+    if (!id)
+      return tl::unexpected(id.error());
+    auto run = records->next_incarnation("node");
+    if (!run)
+      return tl::unexpected(run.error());
+    return first_notes{std::move(*records), std::move(*id), *run};
+  }
+};
+
 } // namespace
 
 own_system::config::config(std::size_t threads) {
@@ -75,21 +95,18 @@ expected<service> service::start(service_options options,
       return tl::unexpected(taken.error());
     lock = std::move(*taken);
   }
-  auto records = service_records::open(options.directory);
-  if (!records)
-    return tl::unexpected(records.error());
-  auto id = records->directory_id();
-  if (!id)
-    return tl::unexpected(id.error());
-  auto run = records->next_incarnation("node");
-  if (!run)
-    return tl::unexpected(run.error());
-  auto x = std::make_unique<impl>(std::move(options), std::move(*records),
-                                  theirs);
+  auto first = first_notes::take(options.directory);
+  if (!first && first.error().code == errc::disk_full
+      && give_up_reserves(options.directory))
+    first = first_notes::take(options.directory);
+  if (!first)
+    return tl::unexpected(first.error());
+  auto x = std::make_unique<impl>(std::move(options),
+                                  std::move(first->records), theirs);
   x->lock = std::move(lock);
-  x->directory_id = std::move(*id);
+  x->directory_id = std::move(first->directory_id);
   auto shard = collector_shard_options{};
-  shard.origin = run->value; // node 0; every start is another origin
+  shard.origin = first->run.value; // node 0; every start is another origin
   shard.credit_bytes = x->options.credit_bytes;
   shard.credit_bytes_all = x->options.memory_budget * 7 / 16;
   shard.heartbeat_interval = x->options.heartbeat_interval;

@@ -70,4 +70,19 @@ lock_data_directory(const std::string& directory) {
   return directory_lock::take(std::make_shared<file_ops>(), directory);
 }
 
+bool give_up_reserves(const std::string& directory) {
+  auto result = false;
+  auto problem = std::error_code{};
+  auto end = fs::recursive_directory_iterator{};
+  for (auto i = fs::recursive_directory_iterator{directory + "/log", problem};
+       !problem && i != end; i.increment(problem)) {
+    if (i->path().filename() != "reserve" || !i->is_regular_file(problem)
+        || i->file_size(problem) == 0)
+      continue;
+    fs::resize_file(i->path(), 0, problem);
+    result = result || !problem;
+  }
+  return result;
+}
+
 } // namespace sluice

@@ -14,4 +14,10 @@ namespace sluice {
 [[nodiscard]] expected<std::unique_ptr<directory_lock>>
 lock_data_directory(const std::string& directory);
 
+/// Gives up what the logs in it keep for a full disk: see disk_reserve. They
+/// take no rows before they have it again.
+/// @pre It is locked, and no log in it is open.
+/// @returns Whether that gave room.
+bool give_up_reserves(const std::string& directory);
+
 } // namespace sluice

@@ -1,6 +1,8 @@
 // A disk that is full, for real, under a whole service.
 
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <mutex>
 #include <numeric>
@@ -26,7 +28,7 @@ namespace {
 
 using numbers = std::vector<std::int64_t>;
 
-constexpr auto rows_all = std::int64_t{2000}; // of 20 KB: more than the disk
+constexpr auto rows_all = std::int64_t{1000}; // of 20 KB: more than the disk
 
 bool comes_true(const std::function<bool()>& what) {
   auto until = std::chrono::steady_clock::now() + 40s;
@@ -52,11 +54,24 @@ struct bench {
     start();
   }
   void run(const std::string& sql) { REQUIRE(db->exec(sql)); }
-  void insert_all() {
-    run("WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n "
-        "WHERE i < "
-        + std::to_string(rows_all)
+  void insert(std::int64_t from, std::int64_t to) {
+    run("WITH RECURSIVE n(i) AS (VALUES (" + std::to_string(from)
+        + ") UNION ALL SELECT i + 1 FROM n WHERE i < " + std::to_string(to)
         + ") INSERT INTO items SELECT i, hex(zeroblob(10000)) FROM n");
+  }
+  /// One transaction after the other is in the log, until it is full; and then
+  /// the rest, which fits into an empty one.
+  void insert_all(const std::function<bool()>& full) {
+    auto done = std::int64_t{0};
+    while (done < rows_all && !full()) {
+      insert(done + 1, done + 20);
+      done += 20;
+      REQUIRE(comes_true([&] {
+        return full() || log().rows >= static_cast<std::uint64_t>(done);
+      }));
+    }
+    REQUIRE(done < rows_all);
+    insert(done + 1, rows_all);
   }
   void start() {
     uut.reset();
@@ -129,8 +144,7 @@ TEST_CASE("rows wait for room on a full disk, and go on by themselves") {
   auto place = temporary_directory{};
   MOUNT_OR_SKIP(disk, place.file("disk"), "16m");
   auto x = bench{place.file("disk")};
-  x.insert_all();
-  REQUIRE(comes_true([&] { return x.log().full.code == errc::disk_full; }));
+  x.insert_all([&] { return x.log().full.code == errc::disk_full; });
   CHECK_FALSE(x.source_failure());
   CHECK_FALSE(x.log().failure);
   CHECK(x.log().waiting_bytes > 0);
@@ -164,13 +178,35 @@ TEST_CASE("rows wait for room on a full disk, and go on by themselves") {
   CHECK(comes_true([&] { return x.has_room(); }));
 }
 
+TEST_CASE("a service starts on a disk that filled up meanwhile") {
+  auto place = temporary_directory{};
+  MOUNT_OR_SKIP(disk, place.file("disk"), "16m");
+  auto x = bench{place.file("disk")};
+  x.run("INSERT INTO items VALUES (1, 'first')");
+  REQUIRE(comes_true([&] { return x.taken_rows().size() == 1; }));
+  (void) x.uut->stop(100ms);
+  x.unacknowledged.reset();
+  x.taken.clear();
+  {
+    auto others = std::ofstream{place.file("disk/others")};
+    auto piece = std::string(1 << 12, 'x');
+    while (others.write(piece.data(), 1 << 12))
+      others.flush();
+  }
+  x.start();
+  x.run("INSERT INTO items VALUES (2, 'second')");
+  REQUIRE(comes_true([&] { return !x.taken_rows().empty(); }));
+  CHECK(x.taken_rows() == numbers{1});
+  CHECK(comes_true([&] { return x.log().full.code == errc::disk_full; }));
+  std::filesystem::remove(place.file("disk/others"));
+  CHECK(comes_true([&] { return x.taken_rows() == numbers{1, 2}; }));
+}
+
 TEST_CASE("on demand a full disk is the source's failure until there is room") {
   auto place = temporary_directory{};
   MOUNT_OR_SKIP(disk, place.file("disk"), "16m");
   auto x = bench{place.file("disk"), full_disk::fail};
-  x.insert_all();
-  REQUIRE(
-    comes_true([&] { return x.source_failure().code == errc::disk_full; }));
+  x.insert_all([&] { return x.source_failure().code == errc::disk_full; });
   CHECK_FALSE(x.log().full);
   x.acknowledge_all();
   CHECK(comes_true([&] { return x.taken_rows().size() >= rows_all; }));

@@ -164,6 +164,18 @@ TEST_CASE("a sync that fails for good ends the wait") {
   CHECK(failed[0].reason.code == errc::log_io);
 }
 
+TEST_CASE("a sync that fails for good ends the wait to attach, too") {
+  auto bench = full{};
+  bench.advance(50);
+  bench.abandon_failure = no_space;
+  bench.attach_source(2);
+  bench.renew_failure = {errc::log_io, "EIO"};
+  bench.run(bench.uut.on_log_synced({{{1}, {1}}, {errc::log_io, "EIO"}}));
+  auto failed = bench.take<append_failed>();
+  REQUIRE(failed.size() == 1);
+  CHECK(failed[0].number == 0);
+}
+
 TEST_CASE("a source that starts over takes back what waits") {
   auto bench = full{};
   bench.append(block_of({{7, 40}, end_mark}), 40);
