@@ -101,6 +101,8 @@ void add_parts(const kept_segment& segment, findings& to) {
       to.lost.push_back({part.why, to.last, {}});
       continue;
     }
+    if (part.batch->reference != nullptr)
+      to.named.insert(part.batch->reference->spool);
     if (!has_rows(part.batch->header.kind))
       continue;
     const auto& x = part.batch->summary;
@@ -110,6 +112,21 @@ void add_parts(const kept_segment& segment, findings& to) {
     to.rows += x.rows;
     to.last = x.last;
   }
+}
+
+// What a start deletes; where blocks are lost it deletes none.
+status add_spools(const std::string& directory, findings& to) {
+  auto ops = std::make_shared<read_only_ops>();
+  auto spools = list_spools(ops, directory);
+  if (!spools)
+    return tl::unexpected{std::move(spools.error())};
+  for (auto spool : *spools) {
+    auto path = segment_path(directory, spool);
+    auto problem = std::error_code{};
+    if (to.lost.empty() && !to.named.contains(spool))
+      to.spools.push_back({path, fs::file_size(path, problem)});
+  }
+  return {};
 }
 
 expected<std::vector<scanned_segment>>
@@ -141,6 +158,8 @@ expected<findings> examine(const log_place& at) {
     add_parts(segment, result);
   for (const auto& file : *files)
     add_torn(file, verdict->durable, result);
+  if (auto done = add_spools(at.directory, result); !done)
+    return tl::unexpected{std::move(done.error())};
   result.segments = verdict->kept.size();
   return result;
 }

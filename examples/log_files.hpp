@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,13 +39,21 @@ struct lost_blocks {
   std::optional<sluice::row_cursor> before; ///< ... the first behind them.
 };
 
+/// Rows of a transaction that did not commit; the next start deletes them.
+struct left_spool {
+  std::string path;
+  std::uint64_t bytes = 0;
+};
+
 struct findings {
   std::vector<torn_tail> torn;
+  std::vector<left_spool> spools;
   std::vector<lost_blocks> lost;
   std::uint64_t segments = 0;
   std::uint64_t blocks = 0; ///< That can be read.
   std::uint64_t rows = 0;   ///< In them, those of an open tail included.
   sluice::row_cursor last;
+  std::set<std::uint64_t> named; ///< Spool files that references name.
 };
 
 /// Reads all of it.

@@ -57,6 +57,9 @@ int verify(const log_place& at) {
   for (const auto& x : found->torn)
     fmt::print("torn     {}: byte {}: {} bytes that no row needs\n", x.path,
                x.offset, x.bytes);
+  for (const auto& x : found->spools)
+    fmt::print("open     {}: {} bytes of a transaction that did not commit\n",
+               x.path, x.bytes);
   for (const auto& x : found->lost)
     fmt::print("damaged  {}; rows behind {} and {}; {}\n", x.why,
                to_string(x.after),

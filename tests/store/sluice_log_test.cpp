@@ -6,7 +6,7 @@
 
 #include "store/segment_files.hpp"
 #include "store/table_history.hpp"
-#include "tests/store/log_fixture.hpp"
+#include "tests/store/spools.hpp"
 
 using namespace log_test;
 
@@ -125,6 +125,36 @@ TEST_CASE("sluice-log verify tells of a torn tail, which is no damage") {
   CHECK(seen.status == 0);
   CHECK(has(seen, "torn     " + path + ": byte "));
   CHECK(has(seen, "7 rows up to (70, 70, 0)"));
+}
+
+TEST_CASE("sluice-log shows rows that were spooled, and what did not commit") {
+  auto x = state_directory{};
+  auto names = std::vector<std::string>{};
+  {
+    auto engine = open_segments(x.log);
+    for (std::uint64_t id = 1; id <= 2; ++id)
+      spool(*engine, {id}, {{1, 1, "plum"}, {2, 2, "plum"}});
+    commit(*engine, {1}, 70, 65);
+    for (const auto& file : fs::directory_iterator{x.log})
+      if (file.path().extension() == ".spool")
+        names.push_back(file.path().string());
+    std::sort(names.begin(), names.end());
+  }
+  auto before = image{x.log};
+  auto seen = sluice_log("verify " + x.home.path());
+  CAPTURE(seen.text);
+  CHECK(seen.status == 0);
+  CHECK(has(seen, "7 blocks, 8 rows up to (70, 65, 2)"));
+  CHECK(has(seen, "open     " + names.at(1) + ": 320 bytes of a transaction"));
+  CHECK_FALSE(has(seen, names.at(0)));
+  seen = sluice_log("dump " + x.home.path() + " --table items --from 60");
+  CHECK(seen.text.find("items (1): insert (70, 65, 1)") == 0);
+  seen = sluice_log("stats " + x.home.path());
+  CHECK(has(seen, "8 rows; resolved 60"));
+  CHECK(has(seen, "orders (2): 4 rows, "));
+  seen = sluice_log("export " + x.home.path() + " --from 60");
+  CHECK(std::count(seen.text.begin(), seen.text.end(), '\n') == 2);
+  CHECK(image{x.log}.files == before.files);
 }
 
 TEST_CASE("sluice-log shows the rows of a table between two commit_ts") {
