@@ -2,6 +2,7 @@
 // read of them, and what is made of one that is damaged.
 
 #include "tests/store/spools.hpp"
+#include "tests/support/simulated_disk.hpp"
 
 using namespace log_test;
 
@@ -328,4 +329,46 @@ TEST_CASE("a segment is rewritten with what is live of its spool files") {
   log = open_segments(directory.path(), 5000, 0);
   CHECK(log->report().blocks_lost == 0);
   CHECK(scan(*log, 1) == wanted);
+}
+
+// They are not in memory: it depends on whether the system still has them.
+TEST_CASE("rows of a spool file whose sync failed are written again, or lost") {
+  using sluice::test::disk_call;
+  auto renewed = 0;
+  auto lost = 0;
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    CAPTURE(seed);
+    auto disk = std::make_shared<sluice::test::simulated_disk>(seed);
+    auto open = [&] { return open_segments("/log", 1U << 20, 0, disk); };
+    auto log = open();
+    REQUIRE(log->append(block_of({{2, 10}}), {}).has_value());
+    REQUIRE(sync(*log).has_value());
+    grow(*log, one, 3);
+    grow(*log, two, 3); // goes on
+    commit(*log, one, 30, 25, 30);
+    disk->fail(disk_call::sync);
+    REQUIRE_FALSE(sync(*log).has_value());
+    auto done = log->renew();
+    auto wanted = numbers{0};
+    if (done) {
+      ++renewed;
+      CHECK(log->synced_to() == block_index{4});
+      auto gone = log->release([](table_id) { return timestamp{}; });
+      CHECK(std::count_if(gone.begin(), gone.end(), is_spool) == 1);
+      REQUIRE(log->disk()->remove(gone).has_value());
+      wanted = {0, 1, 3};
+      CHECK(read(*log, 2).positions == wanted);
+    } else {
+      ++lost;
+      CHECK(done.error().code == errc::log_corrupt);
+    }
+    log.reset();
+    auto luck = sluice::test::dice{seed};
+    disk->crash(luck);
+    log = open();
+    CHECK(log->report().blocks_lost == 0);
+    CHECK(read(*log, 2).positions == wanted);
+  }
+  CHECK(renewed > 0);
+  CHECK(lost > 0);
 }
