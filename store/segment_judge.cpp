@@ -68,10 +68,11 @@ struct judgement {
   const std::string& directory;
   recovery_verdict result = {};
   std::vector<candidate> candidates = {};
-  block_index durable = {}; // proven by what was written later
-  block_index due = {};     // the next block
-  bool unreadable = false;  // of the files that nothing lists, one before
-  bool cut = false;         // the log ends before it
+  block_index durable = {};  // proven by what was written later
+  block_index due = {};      // the next block
+  bool unreadable = false;   // of the files that nothing lists, one before
+  bool cut = false;          // the log ends before it
+  bool newest_tells = false; // the newest manifest is in the newest file
 
   status select(const std::vector<scanned_segment>& segments);
   void stand_in(const scanned_segment& x);
@@ -94,6 +95,7 @@ status judgement::select(const std::vector<scanned_segment>& segments) {
         newest = &*batch.listing;
         from = segment.number;
       }
+  newest_tells = newest != nullptr && from == segments.back().number;
   auto next = segments.begin();
   auto rewritten = std::vector<const scanned_segment*>{}; // and not listed
   auto leave_out_before = [&](std::uint64_t number) {
@@ -292,7 +294,8 @@ void judgement::visit(const candidate& x) {
 }
 
 // A start leaves a whole file, and only a durable one lets others go. So a log
-// of which nothing counts is damaged unless it is new.
+// of which nothing counts is damaged unless it is new, or its newest file says
+// that nothing was durable.
 status check_new(const std::vector<scanned_segment>& segments) {
   auto is_new = [](const scanned_segment& x) {
     return x.header && x.header->first == block_index{1}
@@ -301,9 +304,9 @@ status check_new(const std::vector<scanned_segment>& segments) {
   auto old = std::find_if_not(segments.begin(), segments.end(), is_new);
   if (old == segments.end())
     return {};
-  return fail(errc::log_corrupt,
-              fmt::format("{}: byte 0: nothing of the log can be read",
-                          old->path));
+  return fail(
+    errc::log_corrupt,
+    fmt::format("{}: byte 0: nothing of the log can be read", old->path));
 }
 
 } // namespace
@@ -316,7 +319,8 @@ expected<recovery_verdict> judge(const std::vector<scanned_segment>& segments,
   work.find_durable();
   for (const auto& x : work.candidates)
     work.visit(x);
-  if (work.result.kept.empty())
+  auto was_durable = !work.newest_tells || work.durable > block_index{};
+  if (work.result.kept.empty() && was_durable)
     if (auto done = check_new(segments); !done)
       return tl::unexpected{std::move(done.error())};
   work.result.durable = work.durable;
