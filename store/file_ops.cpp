@@ -218,6 +218,13 @@ status open_file::truncate(std::uint64_t size) {
   return {};
 }
 
+status open_file::rename(std::string path) {
+  if (ops_->rename(path_.c_str(), path.c_str()) != 0)
+    return system_failure("rename", path_);
+  path_ = std::move(path);
+  return {};
+}
+
 status open_file::allocate(std::uint64_t size) {
   if (ops_->allocate(fd_, static_cast<off_t>(size)) != 0)
     return system_failure("set room aside", path_);

@@ -87,6 +87,8 @@ public:
   [[nodiscard]] status sync_data();
   [[nodiscard]] status sync_all();
   [[nodiscard]] status truncate(std::uint64_t size);
+  /// @pre No other thread has the file yet.
+  [[nodiscard]] status rename(std::string path);
   /// @error disk_full; log_io, also where no room can be set aside
   [[nodiscard]] status allocate(std::uint64_t size);
   [[nodiscard]] bool has_room(std::uint64_t size) const;

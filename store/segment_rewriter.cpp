@@ -97,8 +97,8 @@ private:
   status show() {
     if (auto done = file_->sync_all(); !done)
       return done;
-    if (files_->ops()->rename(file_->path().c_str(), path().c_str()) != 0)
-      return system_failure("rename", file_->path());
+    if (auto done = file_->rename(path()); !done)
+      return done;
     return sync_directory(files_->ops(), files_->directory());
   }
 

@@ -107,9 +107,8 @@ status segment_writer::write_start(const start& how, const std::string& path) {
   }
   if (auto done = file_->sync_all(); !done)
     return done;
-  auto& ops = *files_->ops();
-  if (ops.rename(file_->path().c_str(), path.c_str()) != 0)
-    return system_failure("rename", file_->path());
+  if (auto done = file_->rename(path); !done)
+    return done;
   return sync_directory(files_->ops(), files_->directory());
 }
 

@@ -125,3 +125,22 @@ TEST_CASE("what does not fit into the reserve is rewritten in parts") {
   }
   CHECK(goes_on);
 }
+
+// The segment that a full disk begins is durable, and nothing before it is.
+TEST_CASE("a log of which nothing was durable opens after a power cut") {
+  auto uut = small_disk{};
+  REQUIRE(uut.open());
+  uut.disk->fill_up(segment / 2);
+  CHECK(uut.append_until_it_fails().code == errc::disk_full);
+  REQUIRE(uut.log->synced_to() == block_index{});
+  uut.log.reset();
+  auto luck = dice{3};
+  uut.disk->crash(luck, power_cut{100, true, false});
+  uut.disk->make_space();
+  auto done = uut.open();
+  INFO((done ? "" : to_string(done.error())));
+  REQUIRE(done);
+  uut.rows = uut.log->appended_to().commit_ts.value;
+  REQUIRE(uut.append());
+  uut.check();
+}
