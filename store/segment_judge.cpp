@@ -294,15 +294,19 @@ void judgement::visit(const candidate& x) {
 }
 
 // A start leaves a whole file, and only a durable one lets others go. So a log
-// of which nothing counts is damaged unless it is new, or its newest file says
-// that nothing was durable.
-status check_new(const std::vector<scanned_segment>& segments) {
+// of which nothing counts is damaged, unless it is new, or what is left of it
+// says where it begins, or what there is of it, and nothing was durable.
+status check_new(const std::vector<scanned_segment>& segments,
+                 bool newest_tells) {
   auto is_new = [](const scanned_segment& x) {
     return x.header && x.header->first == block_index{1}
            && !is_rewritten(x.number);
   };
   auto old = std::find_if_not(segments.begin(), segments.end(), is_new);
-  if (old == segments.end())
+  auto told = newest_tells || (!segments.empty() && is_new(segments.front()));
+  auto durable = std::any_of(segments.begin(), segments.end(),
+                             tells_of_durable);
+  if (old == segments.end() || (told && !durable))
     return {};
   return fail(
     errc::log_corrupt,
@@ -319,9 +323,8 @@ expected<recovery_verdict> judge(const std::vector<scanned_segment>& segments,
   work.find_durable();
   for (const auto& x : work.candidates)
     work.visit(x);
-  auto was_durable = !work.newest_tells || work.durable > block_index{};
-  if (work.result.kept.empty() && was_durable)
-    if (auto done = check_new(segments); !done)
+  if (work.result.kept.empty())
+    if (auto done = check_new(segments, work.newest_tells); !done)
       return tl::unexpected{std::move(done.error())};
   work.result.durable = work.durable;
   return std::move(work.result);
