@@ -294,23 +294,23 @@ void judgement::visit(const candidate& x) {
 }
 
 // A start leaves a whole file, and only a durable one lets others go. So a log
-// of which nothing counts is damaged, unless it is new, or what is left of it
-// says where it begins, or what there is of it, and nothing was durable.
+// of which nothing counts is damaged, unless its first file says that nothing
+// was before it, or its newest one that nothing was durable: then what there
+// was has been cut or abandoned. What was durable and is lost counts as a gap.
 status check_new(const std::vector<scanned_segment>& segments,
                  bool newest_tells) {
-  auto is_new = [](const scanned_segment& x) {
-    return x.header && x.header->first == block_index{1}
-           && !is_rewritten(x.number);
-  };
-  auto old = std::find_if_not(segments.begin(), segments.end(), is_new);
-  auto told = newest_tells || (!segments.empty() && is_new(segments.front()));
+  if (segments.empty())
+    return {};
+  const auto& oldest = segments.front();
+  auto is_first = oldest.header && oldest.header->first == block_index{1}
+                  && !is_rewritten(oldest.number);
   auto durable = std::any_of(segments.begin(), segments.end(),
                              tells_of_durable);
-  if (old == segments.end() || (told && !durable))
+  if (is_first || (newest_tells && !durable))
     return {};
   return fail(
     errc::log_corrupt,
-    fmt::format("{}: byte 0: nothing of the log can be read", old->path));
+    fmt::format("{}: byte 0: nothing of the log can be read", oldest.path));
 }
 
 } // namespace
