@@ -52,8 +52,7 @@ expected<checkpoint_store*> notes(disk_data& data) {
 template <class Call>
 status with_room(disk_data& data, Call call) {
   auto done = call();
-  while (!done && done.error().code == errc::disk_full
-         && data.log->make_room())
+  while (!done && done.error().code == errc::disk_full && data.log->make_room())
     done = call();
   return done;
 }

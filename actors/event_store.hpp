@@ -14,7 +14,7 @@ struct event_store_data {
   event_store_state core;
   std::shared_ptr<log_engine> engine;
   disk_actor disk;
-  rewriter_actor rewriter; // null: nothing is rewritten
+  rewriter_actor rewriter;                    // null: nothing is rewritten
   source_actor source;                        // attached last
   std::vector<dispatcher_shard_actor> shards; // by number
 };

@@ -34,9 +34,9 @@ append_failed event_store_state::refuse(std::uint64_t number, errc code,
 event_store_state::effects
 event_store_state::on_attach_source(const attach_source& message) {
   if (message.writer < writer_)
-    return {refuse_source{refuse(
-      0, errc::stale_source,
-      to_string(message.writer) + " came after " + to_string(writer_))}};
+    return {refuse_source{
+      refuse(0, errc::stale_source,
+             to_string(message.writer) + " came after " + to_string(writer_))}};
   writer_ = message.writer;
   number_ = 0;
   give_up_waiting();
@@ -78,9 +78,9 @@ event_store_state::on_abandoned(const error& failure, const log_position& log,
 event_store_state::effects
 event_store_state::on_append(const append_rows& message, milliseconds now) {
   if (message.writer != writer_)
-    return {refuse_source{refuse(message.number, errc::stale_source,
-                                 to_string(message.writer)
-                                   + " is not attached")}};
+    return {
+      refuse_source{refuse(message.number, errc::stale_source,
+                           to_string(message.writer) + " is not attached")}};
   if (message.number <= number_)
     return {rows_appended{options_.partition, message.number}};
   auto last = waiting_.empty() ? number_ : waiting_.back().number;
@@ -98,8 +98,8 @@ event_store_state::on_append(const append_rows& message, milliseconds now) {
   return {};
 }
 
-event_store_state::effects
-event_store_state::take(const append_rows& message, milliseconds now) {
+event_store_state::effects event_store_state::take(const append_rows& message,
+                                                   milliseconds now) {
   auto block = without_promised(message.block);
   auto resolved = std::max(resolved_, message.resolved);
   if (block != nullptr && !block->empty())

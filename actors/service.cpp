@@ -101,8 +101,8 @@ expected<service> service::start(service_options options,
     first = first_notes::take(options.directory);
   if (!first)
     return tl::unexpected(first.error());
-  auto x = std::make_unique<impl>(std::move(options),
-                                  std::move(first->records), theirs);
+  auto x = std::make_unique<impl>(std::move(options), std::move(first->records),
+                                  theirs);
   x->lock = std::move(lock);
   x->directory_id = std::move(first->directory_id);
   auto shard = collector_shard_options{};

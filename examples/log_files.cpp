@@ -79,8 +79,7 @@ namespace {
 std::optional<std::uint64_t> torn_at(const scanned_segment& file,
                                      block_index durable) {
   for (const auto& x : file.batches)
-    if (has_rows(x.header.kind) && !x.sound
-        && x.header.last > durable)
+    if (has_rows(x.header.kind) && !x.sound && x.header.last > durable)
       return x.offset;
   return file.unread_at_end;
 }

@@ -274,8 +274,8 @@ bool segment_files::make_room() {
 }
 
 // None when no restart looks for them: they are spool files, not committed.
-std::optional<std::uint64_t> segment_files::newest_for(
-  const std::vector<std::uint64_t>& removed) const {
+std::optional<std::uint64_t>
+segment_files::newest_for(const std::vector<std::uint64_t>& removed) const {
   auto guard = std::lock_guard{mutex_};
   auto is_named = [&](std::uint64_t segment) {
     auto found = entries_.find(segment);
@@ -284,9 +284,8 @@ std::optional<std::uint64_t> segment_files::newest_for(
   };
   if (std::none_of(removed.begin(), removed.end(), is_named))
     return {};
-  auto newest = std::find_if(
-    entries_.rbegin(), entries_.rend(),
-    [](const auto& x) { return !is_spool(x.first); });
+  auto newest = std::find_if(entries_.rbegin(), entries_.rend(),
+                             [](const auto& x) { return !is_spool(x.first); });
   if (newest == entries_.rend())
     return {};
   return newest->first;

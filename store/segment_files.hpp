@@ -78,8 +78,8 @@ private:
   };
   using directory_ptr = std::shared_ptr<const window_directory>;
   // By segment and offset.
-  using known_directory = std::pair<std::pair<std::uint64_t, std::uint64_t>,
-                                    directory_ptr>;
+  using known_directory =
+    std::pair<std::pair<std::uint64_t, std::uint64_t>, directory_ptr>;
   expected<std::shared_ptr<open_file>> reader(std::uint64_t segment);
   expected<block_ptr> read_rows(const open_file& file, const block_location& at,
                                 const batch_header& header);

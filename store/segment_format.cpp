@@ -4,10 +4,10 @@
 #include <cstring>
 
 #ifdef SLUICE_XXH_DISPATCH
-// The same sums with the widest instructions that the CPU has: 4 x as fast.
-#  include <xxh_x86dispatch.h>
+  // The same sums with the widest instructions that the CPU has: 4 x as fast.
+  #include <xxh_x86dispatch.h>
 #else
-#  include <xxhash.h>
+  #include <xxhash.h>
 #endif
 
 #include "store/block_summary.hpp"

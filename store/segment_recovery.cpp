@@ -5,8 +5,8 @@
 #include <fcntl.h>
 
 #include "store/segment_directory.hpp"
-#include "store/segment_log.hpp"
 #include "store/segment_id.hpp"
+#include "store/segment_log.hpp"
 #include "store/segment_scan.hpp"
 #include "store/spool_scan.hpp"
 #include "store/spool_writer.hpp"
@@ -39,9 +39,8 @@ status segment_log::recover() {
   auto uuid = store_identity(options_.ops, directory, numbers->empty());
   if (!uuid)
     return tl::unexpected{std::move(uuid.error())};
-  files_ = std::make_shared<segment_files>(options_.ops, directory, *uuid,
-                                           options_.reserve_bytes,
-                                           std::move(*lock));
+  files_ = std::make_shared<segment_files>(
+    options_.ops, directory, *uuid, options_.reserve_bytes, std::move(*lock));
   files_->reserve().look();
   auto found = scan_segments(options_.ops, directory, *numbers, *uuid);
   if (!found)
@@ -157,8 +156,7 @@ void segment_log::index_segment(const kept_segment& segment) {
       index_.restore(*batch->state);
       if (batch->reference != nullptr)
         index_spool(number, *batch);
-    }
-    else
+    } else
       index_batch(number, *batch);
   }
 }
@@ -182,8 +180,8 @@ status segment_log::start_after(const recovery_verdict& verdict,
   auto rest = complete_part(index_, *files_);
   if (!rest)
     return tl::unexpected{std::move(rest.error())};
-  auto how = segment_writer::start{
-    number, first, listing_without_open(), {}, cut, true};
+  auto how = segment_writer::start{number, first, listing_without_open(),
+                                   {},     cut,   true};
   if (*rest != nullptr)
     how.blocks.push_back({*rest, first, resolved()});
   if (auto done = begin_with_room(how); !done)

@@ -95,8 +95,8 @@ struct fixture : deterministic {
       auto helper = spawn(disk, disk_options{{i}, {}}, engine->disk());
       auto store = event_store_options{};
       store.partition = {i};
-      stores.push_back(spawn(event_store, store, engine, helper,
-                             rewriter_actor{}));
+      stores.push_back(
+        spawn(event_store, store, engine, helper, rewriter_actor{}));
       send(stores.back(), feeds_loaded{});
     }
     uut = spawn(source, options,

@@ -168,11 +168,11 @@ void recover(const fuzz::segment_input& in) {
   for (const auto& row : first.rows) {
     auto before = row; // as it was before its transaction committed
     must(set_commit(before, {}, {}).has_value());
-    must(in.spool.find(before) != std::string::npos
-         || std::any_of(in.files.begin(), in.files.end(),
-                        [&](const auto& file) {
-                          return file.find(row) != std::string::npos;
-                        }));
+    must(
+      in.spool.find(before) != std::string::npos
+      || std::any_of(in.files.begin(), in.files.end(), [&](const auto& file) {
+           return file.find(row) != std::string::npos;
+         }));
   }
 }
 

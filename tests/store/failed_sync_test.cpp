@@ -25,9 +25,10 @@ struct fixture {
   }
   void append(std::uint64_t from, std::uint64_t to) {
     for (auto ts = from; ts <= to; ++ts)
-      REQUIRE(log->append(block_of({{1, ts, true, std::string(900, 'x')},
-                                    {2, ts, true, "y", 1}}),
-                          {ts})
+      REQUIRE(log
+                ->append(block_of({{1, ts, true, std::string(900, 'x')},
+                                   {2, ts, true, "y", 1}}),
+                         {ts})
                 .has_value());
   }
   // Also of what is in memory only: nothing is held on this disk.

@@ -134,8 +134,8 @@ struct differential_run {
     auto of = std::vector<rows_of_transaction>{};
     for (auto n = 1 + pick(5); n > 0; --n) {
       position += 1 + pick(1);
-      rows.push_back({1 + pick(tables_max - 1), position,
-                      std::string(pick(300), 's')});
+      rows.push_back(
+        {1 + pick(tables_max - 1), position, std::string(pick(300), 's')});
       auto sub = some_sub(id);
       if (of.empty() || of.back().transaction != sub)
         of.push_back({sub, 0});
@@ -381,7 +381,7 @@ struct differential_run {
   std::uint64_t next_ts = 0;
   std::map<std::uint64_t, std::uint64_t> floors;
   std::map<std::uint64_t, std::uint64_t> positions; // by transaction
-  std::uint64_t commits = 0; // with rows
+  std::uint64_t commits = 0;                        // with rows
 };
 
 } // namespace

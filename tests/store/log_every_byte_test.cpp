@@ -283,10 +283,10 @@ TEST_CASE("whichever file is lost, it is noticed or its rows come again") {
         left.erase(name);
       auto newest = name == log.newest();
       auto got = open_damaged(log, left, newest ? 5 - newest_has : 5);
-      CHECK(got == (name == "store" ? outcome::refused
-                    : newest || spare || name == "lock"
-                      ? outcome::harmless
-                      : outcome::reported));
+      CHECK(got
+            == (name == "store"                     ? outcome::refused
+                : newest || spare || name == "lock" ? outcome::harmless
+                                                    : outcome::reported));
     }
 }
 

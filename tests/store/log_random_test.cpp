@@ -109,8 +109,8 @@ struct random_run {
   void reopen() {
     segments.reset();
     finished.reset();
-    auto opened = segment_log::open({directory.path(), segment_bytes,
-                                     tail_bytes, nullptr, window_bytes});
+    auto opened = segment_log::open(
+      {directory.path(), segment_bytes, tail_bytes, nullptr, window_bytes});
     REQUIRE(opened.has_value());
     segments = std::move(*opened);
   }
@@ -161,8 +161,8 @@ struct random_run {
     auto position = std::uint64_t{0};
     for (auto& block : blocks)
       for (auto n = 1 + pick(3); n > 0; --n)
-        block.push_back({1 + pick(4), ts, false, std::string(pick(300), 's'),
-                         ++position});
+        block.push_back(
+          {1 + pick(4), ts, false, std::string(pick(300), 's'), ++position});
     blocks.back().back().end = true;
     auto resolved = pick(1) == 0 ? ts : 0;
     auto wanted = truth.commit(blocks, resolved);

@@ -123,7 +123,7 @@ private:
     if (!done) {
       excused(before, done.error());
       note(done.error().code == errc::disk_full ? "append: disk full"
-                                                   : "append: failed");
+                                                : "append: failed");
       return;
     }
     REQUIRE((*done)->rows() == count);
@@ -347,9 +347,9 @@ private:
       if (stops_ && luck_.percent(30))
         disk_->stop_at(1 + luck_.roll(60));
       auto before = disk_->counts();
-      auto opened = segment_log::open(
-        {"/var/sluice/log", segment_bytes_, tail_bytes_, disk_, window_bytes_,
-         reserve_bytes_});
+      auto opened = segment_log::open({"/var/sluice/log", segment_bytes_,
+                                       tail_bytes_, disk_, window_bytes_,
+                                       reserve_bytes_});
       if (opened) {
         log_ = std::move(*opened);
         break;
@@ -454,7 +454,7 @@ private:
   bool release_ = false;
   bool abandon_ = false;
   bool sync_failed_ = false;
-  std::uint64_t failures_before_ = 0; // when this log was opened
+  std::uint64_t failures_before_ = 0;             // when this log was opened
   std::map<std::uint64_t, std::uint64_t> floors_; // by table
 };
 
@@ -473,13 +473,29 @@ TEST_CASE("a log has a prefix of its rows and all that it called durable") {
     fmt::print("{:<30} {:>9}\n", name, count);
   if (lives < lives_default)
     return; // One that is lived again need not have everything.
-  for (const auto* name :
-       {"append: disk full", "append: failed", "sync", "sync: failed",
-        "renewed", "renew: failed", "abandon", "abandon: failed", "spool",
-        "spool: failed", "segments released", "segments rewritten",
-        "rewrite: failed", "start: failed",
-        "ended while starting", "killed", "power lost", "sectors lost",
-        "sectors kept", "sectors lost by a failed sync", "names lost",
-        "short writes", "writes refused", "rows lost, not synced"})
+  for (const auto* name : {"append: disk full",
+                           "append: failed",
+                           "sync",
+                           "sync: failed",
+                           "renewed",
+                           "renew: failed",
+                           "abandon",
+                           "abandon: failed",
+                           "spool",
+                           "spool: failed",
+                           "segments released",
+                           "segments rewritten",
+                           "rewrite: failed",
+                           "start: failed",
+                           "ended while starting",
+                           "killed",
+                           "power lost",
+                           "sectors lost",
+                           "sectors kept",
+                           "sectors lost by a failed sync",
+                           "names lost",
+                           "short writes",
+                           "writes refused",
+                           "rows lost, not synced"})
     CHECK_MESSAGE(seen[name] > 0, name);
 }

@@ -36,9 +36,10 @@ public:
 // Rows of a slow table among those of fast ones: `blocks` of about 1 KiB.
 void grow(log_engine& log, std::uint64_t blocks, std::uint64_t from = 0) {
   for (auto i = from + 1; i <= from + blocks; ++i)
-    REQUIRE(log.append(block_of({{2 + i % 2, i, false, std::string(900, 'f')},
-                                 {slow, i, true, "slow", 1}}),
-                       {i})
+    REQUIRE(log
+              .append(block_of({{2 + i % 2, i, false, std::string(900, 'f')},
+                                {slow, i, true, "slow", 1}}),
+                      {i})
               .has_value());
   REQUIRE(sync(log).has_value());
 }
@@ -196,9 +197,8 @@ TEST_CASE("what is kept in memory of windows is bounded by its bytes") {
     // until the bound holds
   }
   auto pieces = log->plan_scan({1}, {}, log->last(), 1U << 30).pieces;
-  std::erase_if(pieces, [](const scan_piece& x) {
-    return x.location.table == table_id{};
-  });
+  std::erase_if(
+    pieces, [](const scan_piece& x) { return x.location.table == table_id{}; });
   REQUIRE(pieces.size() >= 4);
   auto read = [&](const scan_piece& x) {
     auto before = ops->bytes_read.load();
@@ -233,9 +233,8 @@ TEST_CASE("a transaction ends though its last row is left out") {
   auto log = std::move(opened.value());
   for (std::uint64_t i = 1; i <= 150; ++i) {
     REQUIRE(log->append(block_of({{slow, i, false}}), {}).has_value());
-    REQUIRE(
-      log->append(block_of({{2, i, true, std::string(900, 'f'), 1}}), {})
-        .has_value());
+    REQUIRE(log->append(block_of({{2, i, true, std::string(900, 'f'), 1}}), {})
+              .has_value());
   }
   REQUIRE(sync(*log).has_value());
   REQUIRE(rewrite(*log, only_slow));

@@ -17,10 +17,10 @@ public:
   small_file_system(std::string at, const std::string& size)
     : at_{std::move(at)} {
     std::filesystem::create_directory(at_);
-    mounted_
-      = ::unshare(CLONE_NEWNS) == 0
-        && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0
-        && mount(0, size);
+    mounted_ = ::unshare(CLONE_NEWNS) == 0
+               && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr)
+                    == 0
+               && mount(0, size);
   }
   small_file_system(const small_file_system&) = delete;
   small_file_system& operator=(const small_file_system&) = delete;
