@@ -3,8 +3,7 @@
 #include <map>
 #include <mutex>
 
-#include "store/buffered_spools.hpp"
-#include "store/log_index.hpp"
+#include "store/indexed_log.hpp"
 #include "store/unix_time.hpp"
 
 namespace sluice {
@@ -42,23 +41,17 @@ private:
   std::map<std::uint64_t, block_ptr> segments_; // a block each
 };
 
-class memory_log : public log_engine {
+class memory_log : public plain_log {
 public:
   memory_log() : disk_{std::make_shared<memory_disk>()} {
     index_.begin_segment(segment_, {1}, unix_time());
   }
 
   expected<block_ptr> append(block_ptr block, timestamp resolved) override {
-    auto result = admit(block, appended_to(), index_.last_cursor());
-    if (!result)
+    auto result = admitted(block, resolved);
+    if (!result || *result == nullptr)
       return result;
-    rows_repeated_ += block == nullptr ? 0 : block->rows();
-    if (*result == nullptr) {
-      index_.note_resolved(resolved);
-      return result;
-    }
-    rows_repeated_ -= (*result)->rows();
-    rows_appended_ += (*result)->rows();
+    count(block, **result);
     put(*result, resolved);
     return result;
   }
@@ -81,40 +74,6 @@ public:
     return {};
   }
 
-  status spool(transaction_id transaction, const block_ptr& rows,
-               const std::vector<rows_of_transaction>& of) override {
-    return spools_.add(transaction, rows, of);
-  }
-
-  void leave_out(transaction_id transaction, transaction_id sub) override {
-    spools_.leave_out(transaction, sub);
-  }
-
-  expected<spool_end> commit_spooled(transaction_id transaction,
-                                     const spool_commit& how) override {
-    return commit_buffered(*this, spools_, transaction, how,
-                           index_.last_cursor());
-  }
-
-  std::vector<std::uint64_t>
-  abort_spooled(transaction_id transaction) override {
-    spools_.forget(transaction);
-    return {};
-  }
-
-  block_index last() const override { return index_.last(); }
-
-  block_index last_closed() const override { return index_.last_closed(); }
-
-  row_cursor appended_to() const override { return index_.appended_to(); }
-
-  timestamp resolved() const override { return index_.state().resolved; }
-
-  scan_plan plan_scan(table_id table, row_cursor after, block_index to,
-                      std::uint64_t bytes_max) const override {
-    return index_.plan_scan(table, after, to, bytes_max);
-  }
-
   sync_order begin_sync() override { return {{}, last()}; }
 
   void synced(const sync_order&) override {
@@ -123,11 +82,6 @@ public:
 
   block_index synced_to() const override { return last(); }
 
-  [[nodiscard]] std::vector<table_id> releasable(
-    const std::function<timestamp(table_id)>& floor_of) const override {
-    return index_.tables_of(index_.releasable(floor_of, last_closed()));
-  }
-
   std::vector<std::uint64_t>
   release(const std::function<timestamp(table_id)>& floor_of) override {
     auto result = index_.releasable(floor_of, last_closed());
@@ -135,38 +89,9 @@ public:
     return result;
   }
 
-  [[nodiscard]] retained_rows
-  retained(const retention_budget& budget) const override {
-    return index_.retained(budget, unix_time());
-  }
-
-  std::optional<rewrite_order>
-  plan_rewrite(const std::function<timestamp(table_id)>&,
-               block_index) override {
-    return {};
-  }
-
-  std::vector<std::uint64_t> rewritten(const rewrite_result&) override {
-    return {};
-  }
-
-  void rewrite_failed(const error&, std::uint64_t) override {
-    // nop
-  }
-  std::shared_ptr<log_rewriter> rewriter() override { return nullptr; }
-
-  [[nodiscard]] std::uint64_t live_bytes(
-    const std::function<timestamp(table_id)>& floor_of) const override {
-    return index_.live_bytes(floor_of);
-  }
-
-  std::vector<table_id> tables() const override { return index_.tables(); }
-
   log_stats stats() const override {
-    auto result = index_.stats();
+    auto result = counted();
     result.segments = result.blocks;
-    result.rows_appended = rows_appended_;
-    result.rows_repeated = rows_repeated_;
     result.spooled_bytes = spools_.bytes();
     return result;
   }
@@ -183,11 +108,7 @@ private:
   }
 
   std::shared_ptr<memory_disk> disk_;
-  log_index index_;
-  buffered_spools spools_;
   std::uint64_t segment_ = 1;
-  std::uint64_t rows_appended_ = 0;
-  std::uint64_t rows_repeated_ = 0;
 };
 
 } // namespace

@@ -8,7 +8,7 @@
 
 #include <rocksdb/write_batch.h>
 
-#include "store/buffered_spools.hpp"
+#include "store/indexed_log.hpp"
 #include "store/rocksdb_disk.hpp"
 #include "store/unix_time.hpp"
 
@@ -16,12 +16,12 @@ namespace sluice {
 
 namespace {
 
-class rocksdb_log : public log_engine {
+class rocksdb_log : public plain_log {
 public:
   rocksdb_log(const rocksdb_log_options& options,
               std::shared_ptr<rocksdb_disk> disk)
-    : segment_bytes_{options.segment_bytes}, disk_{std::move(disk)},
-      index_{options.tail_bytes_max} {
+    : plain_log{options.tail_bytes_max},
+      segment_bytes_{options.segment_bytes}, disk_{std::move(disk)} {
     // nop
   }
 
@@ -29,55 +29,13 @@ public:
 
   expected<block_ptr> append(block_ptr block, timestamp resolved) override;
   status abandon_open() override;
-  status spool(transaction_id transaction, const block_ptr& rows,
-               const std::vector<rows_of_transaction>& of) override {
-    return spools_.add(transaction, rows, of);
-  }
-  void leave_out(transaction_id transaction, transaction_id sub) override {
-    spools_.leave_out(transaction, sub);
-  }
-  expected<spool_end> commit_spooled(transaction_id transaction,
-                                     const spool_commit& how) override;
-  std::vector<std::uint64_t>
-  abort_spooled(transaction_id transaction) override {
-    spools_.forget(transaction);
-    return {};
-  }
-  block_index last() const override { return index_.last(); }
-  block_index last_closed() const override { return index_.last_closed(); }
-  row_cursor appended_to() const override { return index_.appended_to(); }
-  timestamp resolved() const override { return index_.state().resolved; }
   scan_plan plan_scan(table_id table, row_cursor after, block_index to,
                       std::uint64_t bytes_max) const override;
   sync_order begin_sync() override;
   void synced(const sync_order& order) override;
   block_index synced_to() const override { return synced_to_; }
-  std::vector<table_id> releasable(
-    const std::function<timestamp(table_id)>& floor_of) const override {
-    return index_.tables_of(index_.releasable(floor_of, last_closed()));
-  }
   std::vector<std::uint64_t>
   release(const std::function<timestamp(table_id)>& floor_of) override;
-  retained_rows retained(const retention_budget& budget) const override {
-    return index_.retained(budget, unix_time());
-  }
-  std::optional<rewrite_order>
-  plan_rewrite(const std::function<timestamp(table_id)>&,
-               block_index) override {
-    return {};
-  }
-  std::vector<std::uint64_t> rewritten(const rewrite_result&) override {
-    return {};
-  }
-  void rewrite_failed(const error&, std::uint64_t) override {
-    // nop
-  }
-  std::shared_ptr<log_rewriter> rewriter() override { return nullptr; }
-  std::uint64_t live_bytes(
-    const std::function<timestamp(table_id)>& floor_of) const override {
-    return index_.live_bytes(floor_of);
-  }
-  std::vector<table_id> tables() const override { return index_.tables(); }
   log_stats stats() const override;
   std::shared_ptr<log_disk> disk() override { return disk_; }
 
@@ -91,15 +49,11 @@ private:
 
   std::uint64_t segment_bytes_;
   std::shared_ptr<rocksdb_disk> disk_;
-  log_index index_;
-  buffered_spools spools_;
   std::uint64_t segment_ = 0;                    // the one that is written
   std::map<std::uint64_t, std::uint64_t> sizes_; // of live segments
   std::vector<std::uint64_t> doomed_; // without rows; go with a release
   block_index synced_to_;
   std::uint64_t bytes_cut_ = 0;
-  std::uint64_t rows_appended_ = 0;
-  std::uint64_t rows_repeated_ = 0;
 };
 
 stored_block entry_of(const row_block& block, block_index index,
@@ -168,28 +122,21 @@ status rocksdb_log::index_segment(std::uint64_t number) {
 // -- appending ----------------------------------------------------------------
 
 expected<block_ptr> rocksdb_log::append(block_ptr block, timestamp resolved) {
-  auto admitted = admit(block, appended_to(), index_.last_cursor());
-  if (!admitted)
-    return admitted;
-  auto rows = block == nullptr ? 0 : block->rows();
-  if (*admitted == nullptr) {
-    rows_repeated_ += rows;
-    index_.note_resolved(resolved);
-    return admitted;
-  }
+  auto taken = admitted(block, resolved);
+  if (!taken || *taken == nullptr)
+    return taken;
   if (index_.last_segment_has_blocks() && sizes_[segment_] >= segment_bytes_)
     if (auto done = begin_segment(); !done)
       return tl::unexpected{std::move(done.error())};
-  auto entry = entry_of(**admitted, last().next(), resolved);
+  auto entry = entry_of(**taken, last().next(), resolved);
   auto batch = rocksdb::WriteBatch{};
-  if (auto done = disk_->put(batch, segment_, **admitted, entry); !done)
+  if (auto done = disk_->put(batch, segment_, **taken, entry); !done)
     return tl::unexpected{std::move(done.error())};
   if (auto done = disk_->write(batch); !done)
     return tl::unexpected{std::move(done.error())};
-  rows_repeated_ += rows - (*admitted)->rows();
-  rows_appended_ += (*admitted)->rows();
-  add(*admitted, entry);
-  return admitted;
+  count(block, **taken);
+  add(*taken, entry);
+  return taken;
 }
 
 // Its number is not used again, even if its making fails.
@@ -206,12 +153,6 @@ void rocksdb_log::add(const block_ptr& block, const stored_block& entry) {
   sizes_[segment_] += size;
   index_.add(entry.summary, block, {segment_, entry.index.value, size},
              entry.resolved);
-}
-
-expected<spool_end> rocksdb_log::commit_spooled(transaction_id transaction,
-                                                const spool_commit& how) {
-  return commit_buffered(*this, spools_, transaction, how,
-                         index_.last_cursor());
 }
 
 status rocksdb_log::abandon_open() {
@@ -262,7 +203,7 @@ status rocksdb_log::cut_open() {
 scan_plan rocksdb_log::plan_scan(table_id table, row_cursor after,
                                  block_index to,
                                  std::uint64_t bytes_max) const {
-  auto result = index_.plan_scan(table, after, to, bytes_max);
+  auto result = plain_log::plan_scan(table, after, to, bytes_max);
   if (table != all_tables)
     for (auto& piece : result.pieces)
       piece.location = rocksdb_disk::narrowed(piece.location, table);
@@ -313,9 +254,7 @@ rocksdb_log::release(const std::function<timestamp(table_id)>& floor_of) {
 }
 
 log_stats rocksdb_log::stats() const {
-  auto result = index_.stats();
-  result.rows_appended = rows_appended_;
-  result.rows_repeated = rows_repeated_;
+  auto result = counted();
   result.bytes_cut = bytes_cut_;
   result.spooled_bytes = spools_.bytes();
   for (const auto& entry : sizes_)

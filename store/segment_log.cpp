@@ -11,7 +11,7 @@
 namespace sluice {
 
 segment_log::segment_log(segment_log_options options)
-  : options_{std::move(options)}, index_{options_.tail_bytes_max},
+  : indexed_log{options.tail_bytes_max}, options_{std::move(options)},
     rewrite_bytes_{options_.segment_bytes} {
   if (options_.ops == nullptr)
     options_.ops = std::make_shared<file_ops>();
@@ -22,30 +22,23 @@ segment_log::~segment_log() = default;
 // -- appending ----------------------------------------------------------------
 
 expected<block_ptr> segment_log::append(block_ptr block, timestamp resolved) {
-  auto admitted = admit(block, appended_to(), index_.last_cursor());
-  if (!admitted)
-    return admitted;
-  auto rows = block == nullptr ? 0 : block->rows();
-  if (*admitted == nullptr) {
-    rows_repeated_ += rows;
-    index_.note_resolved(resolved);
-    return admitted;
-  }
-  if ((*admitted)->bytes().size() + (*admitted)->ends().size() * 4 > UINT32_MAX)
+  auto taken = admitted(block, resolved);
+  if (!taken || *taken == nullptr)
+    return taken;
+  if ((*taken)->bytes().size() + (*taken)->ends().size() * 4 > UINT32_MAX)
     return fail(errc::malformed, "a block of 4 GiB");
   if (auto room = take_room(); !room)
     return tl::unexpected{std::move(room.error())};
-  auto at = write({*admitted, last().next(), resolved});
+  auto at = write({*taken, last().next(), resolved});
   if (!at && at.error().code == errc::disk_full)
     make_way();
   if (!at)
     return tl::unexpected{std::move(at.error())};
   noted_durable_ = synced_to_;
   remember_size();
-  rows_repeated_ += rows - (*admitted)->rows();
-  rows_appended_ += (*admitted)->rows();
-  index_.add(summarize(**admitted), *admitted, *at, resolved);
-  return admitted;
+  count(block, **taken);
+  index_.add(summarize(**taken), *taken, *at, resolved);
+  return taken;
 }
 
 expected<block_location> segment_log::write(const block_to_write& block) {
@@ -271,9 +264,7 @@ std::shared_ptr<log_rewriter> segment_log::rewriter() {
 }
 
 log_stats segment_log::stats() const {
-  auto result = index_.stats();
-  result.rows_appended = rows_appended_;
-  result.rows_repeated = rows_repeated_;
+  auto result = counted();
   result.bytes_cut = report_.bytes_cut;
   result.bytes_rewritten = bytes_rewritten_;
   for (const auto& entry : sizes_)

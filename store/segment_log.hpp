@@ -9,8 +9,7 @@
 #include <string>
 
 #include "store/file_ops.hpp"
-#include "store/log_engine.hpp"
-#include "store/log_index.hpp"
+#include "store/indexed_log.hpp"
 #include "store/segment_writer.hpp"
 
 namespace sluice {
@@ -46,7 +45,7 @@ struct recovery_report {
 
 /// Append-only segment files. docs/log_format.md describes the bytes and the
 /// rules of recovery.
-class segment_log : public log_engine {
+class segment_log : public indexed_log {
 public:
   /// Locks the directory, for as long as anybody has the log, its disk or its
   /// rewriter, and recovers what is in it; everything found is durable when
@@ -69,21 +68,6 @@ public:
   expected<spool_end> commit_spooled(transaction_id transaction,
                                      const spool_commit& how) override;
   std::vector<std::uint64_t> abort_spooled(transaction_id transaction) override;
-  [[nodiscard]] block_index last() const override { return index_.last(); }
-  [[nodiscard]] block_index last_closed() const override {
-    return index_.last_closed();
-  }
-  [[nodiscard]] row_cursor appended_to() const override {
-    return index_.appended_to();
-  }
-  [[nodiscard]] timestamp resolved() const override {
-    return index_.state().resolved;
-  }
-  [[nodiscard]] scan_plan plan_scan(table_id table, row_cursor after,
-                                    block_index to,
-                                    std::uint64_t bytes_max) const override {
-    return index_.plan_scan(table, after, to, bytes_max);
-  }
   sync_order begin_sync() override;
   void synced(const sync_order& order) override;
   status renew() override;
@@ -100,13 +84,6 @@ public:
   std::vector<std::uint64_t> rewritten(const rewrite_result& x) override;
   void rewrite_failed(const error& why, std::uint64_t at_fault) override;
   std::shared_ptr<log_rewriter> rewriter() override;
-  [[nodiscard]] std::uint64_t live_bytes(
-    const std::function<timestamp(table_id)>& floor_of) const override {
-    return index_.live_bytes(floor_of);
-  }
-  [[nodiscard]] std::vector<table_id> tables() const override {
-    return index_.tables();
-  }
   [[nodiscard]] log_stats stats() const override;
   [[nodiscard]] std::uint64_t room_missing() const override {
     return files_->reserve().missing();
@@ -160,7 +137,6 @@ private:
 
   segment_log_options options_;
   std::shared_ptr<segment_files> files_;
-  log_index index_;
   std::unique_ptr<segment_writer> writer_;
   std::uint64_t next_number_ = 1;
   std::uint64_t next_generation_ = 1; // of rewritten segments
@@ -182,8 +158,6 @@ private:
   // By the segment that names them, and with which they go.
   std::map<std::uint64_t, std::vector<committed_spool>> committed_;
   recovery_report report_;
-  std::uint64_t rows_appended_ = 0;
-  std::uint64_t rows_repeated_ = 0;
   std::uint64_t bytes_rewritten_ = 0;
 };
 
