@@ -1,18 +1,12 @@
 #include <atomic>
 #include <chrono>
 #include <fstream>
-#include <memory>
-#include <optional>
 #include <string>
 
 #include <doctest/doctest.h>
 
-#include "actors/service.hpp"
-#include "actors/sources/sqlite/sqlite_source.hpp"
 #include "store/segment_files.hpp"
-#include "store/sqlite_db.hpp"
-#include "tests/support/patience.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/service/sqlite_rig.hpp"
 
 using namespace sluice;
 using namespace sluice::test;
@@ -21,47 +15,25 @@ using namespace std::chrono_literals;
 namespace {
 
 // Its log is in files of 64 KiB; of the rows nearly nothing is in memory.
-struct bench {
+struct bench : sqlite_rig {
   bench() {
-    auto opened = sqlite_db::open(home.file("app.db"));
-    REQUIRE(opened);
-    db = std::move(*opened);
-    run("PRAGMA journal_mode = WAL");
-    run("CREATE TABLE a (id INTEGER PRIMARY KEY, text TEXT)");
-    run("CREATE TABLE b (id INTEGER PRIMARY KEY, text TEXT)");
+    make_table("a");
+    make_table("b");
   }
-  void run(const std::string& sql) { REQUIRE(db->exec(sql)); }
   void insert(const std::string& table, int bytes = 10) {
     run("INSERT INTO " + table + " (text) VALUES (hex(zeroblob("
         + std::to_string(bytes / 2) + ")))");
   }
   void start() {
-    uut.reset();
     auto options = service_options{};
-    options.directory = home.file("service");
     options.credit_bytes = 16 << 10;
     options.memory_budget = 64 << 10;
     options.segment_bytes = 64 << 10;
-    auto opened = service::open(options);
-    REQUIRE(opened);
-    uut.emplace(std::move(*opened));
-    auto only_b = feed_rules{};
-    only_b.include = {"b"};
-    REQUIRE(uut->create_feed("late"));
-    REQUIRE(uut->create_feed("late_b", only_b));
-    REQUIRE(uut->create_feed("early"));
-    auto source = sqlite_source_options{};
-    source.path = home.file("app.db");
-    REQUIRE(uut->add_source("app", make_sqlite_source(source)));
-  }
-  void deliver(const std::string& feed, std::atomic<int>& rows) {
-    auto count = [&rows](const change_batch& batch, const acknowledger& done) {
-      for (const auto& x : batch)
-        rows += x.op() == row_op::insert ? 1 : 0; // no begin of a copy
-      done.ack();
-      return status{};
-    };
-    REQUIRE(uut->subscribe(feed, count));
+    open(options);
+    create_feed("late");
+    create_feed("late_b", "b");
+    create_feed("early");
+    add_source();
   }
   // It has stopped because of what was done to `path`.
   bool stopped_at(const std::string& feed, const std::string& path) {
@@ -72,10 +44,6 @@ struct bench {
              && x->failure.detail.find(path + ": byte ") != std::string::npos;
     });
   }
-
-  temporary_directory home;
-  std::unique_ptr<sqlite_db> db;
-  std::optional<service> uut;
 };
 
 void flip(const std::string& path, std::streamoff at) {
@@ -94,7 +62,7 @@ TEST_CASE("a flipped byte stops the feed that needs it, and no other") {
   auto x = bench{};
   x.start();
   auto early = std::atomic<int>{0};
-  x.deliver("early", early);
+  x.count("early", early);
   auto all = 0;
   // Two rows of b with many of a between them, in other blocks.
   auto insert = [&](const std::string& table, int bytes) {
@@ -110,12 +78,12 @@ TEST_CASE("a flipped byte stops the feed that needs it, and no other") {
 
   auto late = std::atomic<int>{0};
   auto late_b = std::atomic<int>{0};
-  x.deliver("late", late);
+  x.count("late", late);
   CHECK(x.stopped_at("late", path));
   CHECK(late > 1); // what is before it
   CHECK(late < 40);
   // No row of b is in that block, and the log knew before.
-  x.deliver("late_b", late_b);
+  x.count("late_b", late_b);
   CHECK(comes_true([&] { return late_b == 2; }));
   insert("a", 10);
   insert("b", 10);
@@ -125,9 +93,9 @@ TEST_CASE("a flipped byte stops the feed that needs it, and no other") {
   early = all = 0;
   late = late_b = 0;
   x.start();
-  x.deliver("early", early);
-  x.deliver("late", late);
-  x.deliver("late_b", late_b);
+  x.count("early", early);
+  x.count("late", late);
+  x.count("late_b", late_b);
   CHECK(x.stopped_at("late", path));
   insert("b", 10);
   CHECK(comes_true([&] { return late_b == 1; }));

@@ -9,16 +9,12 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
 
-#include "actors/service.hpp"
-#include "actors/sources/sqlite/sqlite_source.hpp"
-#include "store/sqlite_db.hpp"
+#include "tests/service/sqlite_rig.hpp"
 #include "tests/support/small_file_system.hpp"
-#include "tests/support/temporary_directory.hpp"
 
 using namespace sluice;
 using namespace sluice::test;
@@ -30,30 +26,16 @@ using numbers = std::vector<std::int64_t>;
 
 constexpr auto rows_all = std::int64_t{1000}; // of 20 KB: more than the disk
 
-bool comes_true(const std::function<bool()>& what) {
-  auto until = std::chrono::steady_clock::now() + 40s;
-  while (!what()) {
-    if (std::chrono::steady_clock::now() > until)
-      return false;
-    std::this_thread::sleep_for(5ms);
-  }
-  return true;
-}
-
-struct bench {
+struct bench : sqlite_rig {
   explicit bench(std::string disk, full_disk how = full_disk::wait) {
     options.directory = disk + "/service";
     options.segment_bytes = 1 << 20;
     options.credit_bytes = 1 << 20;
     options.when_full = how;
-    auto opened = sqlite_db::open(home.file("app.db"));
-    REQUIRE(opened);
-    db = std::move(*opened);
-    run("PRAGMA journal_mode = WAL");
-    run("CREATE TABLE items (id INTEGER PRIMARY KEY, text TEXT)");
+    make_table("items");
     start();
   }
-  void run(const std::string& sql) { REQUIRE(db->exec(sql)); }
+  ~bench() { uut.reset(); }
   void insert(std::int64_t from, std::int64_t to) {
     run("WITH RECURSIVE n(i) AS (VALUES (" + std::to_string(from)
         + ") UNION ALL SELECT i + 1 FROM n WHERE i < " + std::to_string(to)
@@ -74,15 +56,9 @@ struct bench {
     insert(done + 1, rows_all);
   }
   void start() {
-    uut.reset();
-    auto opened = service::open(options);
-    INFO((opened ? "" : to_string(opened.error())));
-    REQUIRE(opened);
-    uut.emplace(std::move(*opened));
-    REQUIRE(uut->create_feed("all"));
-    auto source = sqlite_source_options{};
-    source.path = home.file("app.db");
-    REQUIRE(uut->add_source("app", make_sqlite_source(source)));
+    open(options);
+    create_feed("all");
+    add_source();
     auto take = [this](const change_batch& batch, const acknowledger& done) {
       auto guard = std::lock_guard{mutex};
       for (const auto& x : batch)
@@ -106,11 +82,6 @@ struct bench {
     auto guard = std::lock_guard{mutex};
     return taken;
   }
-  [[nodiscard]] store_status log() {
-    auto x = uut->log();
-    REQUIRE(x);
-    return x->front();
-  }
   [[nodiscard]] error source_failure() {
     auto x = uut->source();
     REQUIRE(x);
@@ -122,14 +93,11 @@ struct bench {
     return !x.full && x.missing_bytes == 0;
   }
 
-  temporary_directory home;
   service_options options;
-  std::unique_ptr<sqlite_db> db;
   std::mutex mutex;
   numbers taken;
   bool acknowledges = false;
   std::optional<acknowledger> unacknowledged;
-  std::optional<service> uut;
 };
 
 numbers all_rows() {

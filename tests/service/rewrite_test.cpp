@@ -1,18 +1,12 @@
 #include <atomic>
 #include <chrono>
-#include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 
-#include "actors/service.hpp"
-#include "actors/sources/sqlite/sqlite_source.hpp"
-#include "store/sqlite_db.hpp"
-#include "tests/support/patience.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/service/sqlite_rig.hpp"
 
 using namespace sluice;
 using namespace sluice::test;
@@ -23,16 +17,12 @@ namespace {
 constexpr auto segment_bytes = std::uint64_t{64} << 10;
 
 // Feeds: "all", and "slow" that wants one table only.
-struct bench {
+struct bench : sqlite_rig {
   bench() {
-    auto opened = sqlite_db::open(home.file("app.db"));
-    REQUIRE(opened);
-    db = std::move(*opened);
-    run("PRAGMA journal_mode = WAL");
-    run("CREATE TABLE busy (id INTEGER PRIMARY KEY, text TEXT)");
-    run("CREATE TABLE slow (id INTEGER PRIMARY KEY, text TEXT)");
+    make_table("busy");
+    make_table("slow");
   }
-  void run(const std::string& sql) { REQUIRE(db->exec(sql)); }
+  ~bench() { uut.reset(); }
   // Row n of `slow` among 40 of `busy`, which fill a segment.
   void fill(int n) {
     run("INSERT INTO slow VALUES (" + std::to_string(n) + ", 'kept')");
@@ -41,29 +31,12 @@ struct bench {
         "FROM n");
   }
   void start() {
-    uut.reset();
     auto options = service_options{};
-    options.directory = home.file("service");
     options.segment_bytes = segment_bytes;
-    auto opened = service::open(options);
-    REQUIRE(opened);
-    uut.emplace(std::move(*opened));
-    auto only_slow = feed_rules{};
-    only_slow.include = {"slow"};
-    REQUIRE(uut->create_feed("all"));
-    REQUIRE(uut->create_feed("slow", only_slow));
-    auto source = sqlite_source_options{};
-    source.path = home.file("app.db");
-    REQUIRE(uut->add_source("app", make_sqlite_source(source)));
-  }
-  void deliver_all() {
-    auto count = [this](const change_batch& batch, const acknowledger& done) {
-      for (const auto& x : batch)
-        delivered += x.op() == row_op::insert ? 1 : 0;
-      done.ack();
-      return status{};
-    };
-    REQUIRE(uut->subscribe("all", count));
+    open(options);
+    create_feed("all");
+    create_feed("slow", "slow");
+    add_source();
   }
   void deliver_slow() {
     auto take = [this](const change_batch& batch, const acknowledger& done) {
@@ -80,23 +53,14 @@ struct bench {
     auto guard = std::lock_guard{mutex};
     return slow_ids;
   }
-  [[nodiscard]] store_status log() {
-    auto x = uut->log();
-    REQUIRE(x);
-    REQUIRE(x->size() == 1);
-    return x->front();
-  }
   [[nodiscard]] bool within_bound() {
     auto x = log();
     return x.disk_bytes <= 2 * x.live_bytes + 2 * segment_bytes;
   }
 
-  temporary_directory home;
-  std::unique_ptr<sqlite_db> db;
   std::mutex mutex;
   std::vector<std::int64_t> slow_ids;
   std::atomic<int> delivered = 0;
-  std::optional<service> uut;
 };
 
 } // namespace
@@ -104,7 +68,7 @@ struct bench {
 TEST_CASE("a table that nobody reads keeps its rows, and no others") {
   auto x = bench{};
   x.start();
-  x.deliver_all();
+  x.count("all", x.delivered);
   for (auto n = 1; n <= 20; ++n) {
     x.fill(n);
     REQUIRE(comes_true([&] { return x.delivered == n * 41; }));
@@ -125,7 +89,7 @@ TEST_CASE("a table that nobody reads keeps its rows, and no others") {
     CHECK(x.uut->stop(0s).size() <= 1);
     x.start();
     x.deliver_slow();
-    x.deliver_all();
+    x.count("all", x.delivered);
     x.fill(21);
     expected.push_back(21);
   }
