@@ -11,7 +11,7 @@ struct filled : event_store_bench {
   explicit filled(event_store_options options = {})
     : event_store_bench{options} {
     attach_source();
-    for (std::uint64_t ts : {20, 40, 60})
+    for (auto ts : {20u, 40u, 60u})
       append(block_of({{7, ts}, end_mark}), ts);
     load_feed(0);
   }

@@ -9,7 +9,7 @@ namespace {
 struct filled : event_store_bench {
   filled() {
     attach_source();
-    for (std::uint64_t ts : {20, 40, 60})
+    for (auto ts : {20u, 40u, 60u})
       append(block_of({{7, ts}, end_mark}), ts);
     load_feed(0);
     to_rewrite = rewrite_order{9, {1, 2}, {}, {{{7}, {20}}}, {2}};
