@@ -22,6 +22,8 @@ struct table_share {
 
 struct block_summary {
   std::vector<table_share> tables; ///< Ascending by table.
+  /// Of a window: at which piece each table begins, and then their number.
+  std::vector<std::uint32_t> pieces = {};
   std::uint32_t rows = 0;
   std::uint32_t complete = 0; ///< Rows up to the last end mark.
   row_cursor first;           ///< Of the first row.
@@ -31,7 +33,7 @@ struct block_summary {
   [[nodiscard]] bool closed() const noexcept { return complete == rows; }
   friend bool operator==(const block_summary&, const block_summary&) = default;
   auto fields() {
-    return std::tie(tables, rows, complete, first, last, complete_to);
+    return std::tie(tables, pieces, rows, complete, first, last, complete_to);
   }
 };
 

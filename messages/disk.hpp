@@ -19,11 +19,15 @@ struct block_location {
   std::uint64_t segment = 0;
   std::uint64_t offset = 0;
   std::uint64_t size = 0;
-  table_id table = {}; ///< Of a rewritten segment: whose rows alone.
+  table_id table = {};      ///< Of a rewritten segment: whose rows alone.
+  std::uint32_t piece = 0;  ///< They begin with this one of the block,
+  std::uint32_t pieces = 0; ///< and are so many.
 
   friend auto operator<=>(const block_location&,
                           const block_location&) = default;
-  auto fields() { return std::tie(segment, offset, size, table); }
+  auto fields() {
+    return std::tie(segment, offset, size, table, piece, pieces);
+  }
 };
 
 /// What has to reach the disk, taken at one moment.

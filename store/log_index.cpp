@@ -263,10 +263,13 @@ bool log_index::add_piece(scan_plan& to, plan_budget& left,
   left.cold -= std::min(left.cold, cold);
   to.complete_to = std::max(to.complete_to, held.index);
   auto at = held.at;
-  if (held.window)
+  auto place = segment.place(number);
+  if (held.window) {
     at.table = share.table;
-  to.pieces.push_back(
-    {held.first, held.block, at, {}, held.last, segment.place(number)});
+    at.piece = held.pieces[place];
+    at.pieces = held.pieces[place + 1] - at.piece;
+  }
+  to.pieces.push_back({held.first, held.block, at, {}, held.last, place});
   return true;
 }
 

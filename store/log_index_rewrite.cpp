@@ -12,7 +12,8 @@ namespace sluice {
 namespace {
 
 void add_window(segment_index& to, const rewritten_window& x) {
-  to.add({x.first, x.last, nullptr, x.at, x.resolved, x.summary.last, true},
+  to.add({x.first, x.last, nullptr, x.at, x.resolved, x.summary.last, true, 0,
+          x.summary.pieces},
          x.summary.tables);
 }
 

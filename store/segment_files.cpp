@@ -15,13 +15,6 @@ namespace {
 
 // Descriptors of files that are only read; the oldest is closed first.
 constexpr std::size_t readers_max = 64;
-// Of windows with many tables a directory takes megabytes.
-constexpr std::size_t directories_max = 64;
-constexpr std::uint64_t directory_bytes_max = 8 << 20;
-
-std::uint64_t size_of(const window_directory& x) {
-  return x.pieces.capacity() * sizeof(window_piece);
-}
 
 } // namespace
 
@@ -55,26 +48,30 @@ expected<block_ptr> segment_files::read(const block_location& at) {
   };
   if (at.size < batch_header_size)
     return damaged("location without a batch");
-  auto head = (*file)->read(at.offset, batch_header_size);
+  auto result = at.table != table_id{} ? read_table(**file, at)
+                                       : read_batch(**file, at);
+  if (!result && result.error().code == errc::log_corrupt)
+    return damaged(result.error().detail);
+  return result;
+}
+
+expected<block_ptr> segment_files::read_batch(const open_file& file,
+                                              const block_location& at) {
+  auto head = file.read(at.offset, batch_header_size);
   if (!head)
     return tl::unexpected{std::move(head.error())};
   auto place = batch_place{uuid_, at.segment, at.offset};
   auto header = decode_batch_header(*head, place);
   if (!header)
-    return damaged(header.error().detail);
+    return tl::unexpected{std::move(header.error())};
   auto spooled = is_spool(at.segment);
   auto kind = header->kind;
   auto expected_kind = spooled ? kind == batch_kind::chunk
                                : kind == batch_kind::rows
                                    || kind == batch_kind::window;
   if (!expected_kind || header->payload_size != at.size - batch_header_size)
-    return damaged("another batch than expected");
-  auto alone = kind == batch_kind::window && at.table != table_id{};
-  auto result = alone ? read_table(**file, at, *header)
-                      : read_rows(**file, at, *header);
-  if (!result && result.error().code == errc::log_corrupt)
-    return damaged(result.error().detail);
-  return result;
+    return fail(errc::log_corrupt, "another batch than expected");
+  return read_rows(file, at, *header);
 }
 
 expected<block_ptr> segment_files::read_rows(const open_file& file,
@@ -97,7 +94,7 @@ expected<block_ptr> segment_files::read_rows(const open_file& file,
   if (!payload_is_intact(header, place, {*ends, *rows}))
     return fail(errc::log_corrupt, "checksum of the rows");
   if (window)
-    return decode_window(header, place, *rows);
+    return decode_window(header, place, std::move(*rows));
   return spooled ? decode_spooled(at, header, std::move(*rows))
                  : decode_rows(header, *ends, std::move(*rows));
 }
@@ -118,83 +115,35 @@ expected<block_ptr> segment_files::decode_spooled(const block_location& at,
                         at.offset == file.last_chunk);
 }
 
-// Of a window only what is needed is read, and checked by its own checksums.
+// Of a window only what is needed is read, and checked by its own checksums:
+// of many tables even the directory is much.
 expected<block_ptr> segment_files::read_table(const open_file& file,
-                                              const block_location& at,
-                                              const batch_header& header) {
-  auto directory = directory_of(file, at, header);
+                                              const block_location& at) {
+  auto begin = at.offset + batch_header_size;
+  auto payload = at.size - batch_header_size;
+  auto place = batch_place{uuid_, at.segment, at.offset};
+  auto entries = file.read(begin + window_front_size
+                             + std::uint64_t{at.piece} * window_piece_size,
+                           std::uint64_t{at.pieces} * window_piece_size);
+  if (!entries)
+    return tl::unexpected{std::move(entries.error())};
+  auto directory = decode_entries(*entries, at.piece, place, payload);
   if (!directory)
     return tl::unexpected{std::move(directory.error())};
-  const auto& pieces = (*directory)->pieces;
-  auto range = (*directory)->of(at.table);
-  if (range.first == range.last)
-    return fail(errc::log_corrupt, "a window without the table");
-  auto from = pieces[range.first].offset;
-  auto to = pieces[range.last - 1].offset + pieces[range.last - 1].size;
-  auto bytes = file.read(at.offset + batch_header_size + from, to - from);
-  if (!bytes)
-    return tl::unexpected{std::move(bytes.error())};
-  return decode_pieces(**directory, range, std::move(*bytes),
-                       {uuid_, at.segment, at.offset});
-}
-
-expected<segment_files::directory_ptr>
-segment_files::directory_of(const open_file& file, const block_location& at,
-                            const batch_header& header) {
-  auto key = std::pair{at.segment, at.offset};
-  {
-    auto guard = std::lock_guard{mutex_};
-    auto found = std::find_if(
-      directories_.begin(), directories_.end(),
-      [&](const known_directory& x) { return x.first == key; });
-    if (found != directories_.end()) {
-      directories_.splice(directories_.begin(), directories_, found);
-      return found->second;
-    }
-  }
-  auto begin = at.offset + batch_header_size;
-  if (header.payload_size < window_front_size)
+  if (directory->empty() || directory->front().table != at.table
+      || directory->back().table != at.table)
     return fail(errc::log_corrupt, "directory of a window");
-  auto front = file.read(begin, window_front_size);
-  if (!front)
-    return tl::unexpected{std::move(front.error())};
-  auto size = size_of_directory(*front, header.payload_size);
-  if (!size)
-    return tl::unexpected{std::move(size.error())};
-  auto bytes = file.read(begin, *size);
+  auto from = directory->front().offset;
+  auto bytes = file.read(begin + from, directory->back().end() - from);
   if (!bytes)
     return tl::unexpected{std::move(bytes.error())};
-  auto result = decode_directory(*bytes, {uuid_, at.segment, at.offset},
-                                 header.payload_size);
-  if (!result)
-    return tl::unexpected{std::move(result.error())};
-  auto shared = std::make_shared<const window_directory>(std::move(*result));
-  remember({key, shared});
-  return shared;
-}
-
-// The last one stays, whatever its size.
-void segment_files::remember(known_directory x) {
-  auto guard = std::lock_guard{mutex_};
-  directory_bytes_ += size_of(*x.second);
-  directories_.push_front(std::move(x));
-  while (directories_.size() > 1
-         && (directories_.size() > directories_max
-             || directory_bytes_ > directory_bytes_max)) {
-    directory_bytes_ -= size_of(*directories_.back().second);
-    directories_.pop_back();
-  }
+  return decode_pieces(*directory, std::move(*bytes), place);
 }
 
 void segment_files::forget(std::uint64_t segment) {
   auto guard = std::lock_guard{mutex_};
   entries_.erase(segment);
   readers_.erase(segment);
-  directories_.remove_if([&](const known_directory& x) {
-    auto goes = x.first.first == segment;
-    directory_bytes_ -= goes ? size_of(*x.second) : 0;
-    return goes;
-  });
 }
 
 status segment_files::sync(const sync_order& order) {

@@ -76,23 +76,16 @@ private:
     std::optional<spool_commit> commit = {};
     std::uint64_t last_chunk = 0; // of a spool file that is committed
   };
-  using directory_ptr = std::shared_ptr<const window_directory>;
-  // By segment and offset.
-  using known_directory =
-    std::pair<std::pair<std::uint64_t, std::uint64_t>, directory_ptr>;
   expected<std::shared_ptr<open_file>> reader(std::uint64_t segment);
+  expected<block_ptr> read_batch(const open_file& file,
+                                 const block_location& at);
   expected<block_ptr> read_rows(const open_file& file, const block_location& at,
                                 const batch_header& header);
   expected<block_ptr> read_table(const open_file& file,
-                                 const block_location& at,
-                                 const batch_header& header);
+                                 const block_location& at);
   expected<block_ptr> decode_spooled(const block_location& at,
                                      const batch_header& header,
                                      std::string records);
-  expected<directory_ptr> directory_of(const open_file& file,
-                                       const block_location& at,
-                                       const batch_header& header);
-  void remember(known_directory x);
   void forget(std::uint64_t segment);
   [[nodiscard]] std::optional<std::uint64_t>
   newest_for(const std::vector<std::uint64_t>& removed) const;
@@ -107,9 +100,6 @@ private:
   mutable std::mutex mutex_; // of what follows
   std::map<std::uint64_t, entry, older_segment> entries_;
   std::map<std::uint64_t, std::shared_ptr<open_file>> readers_;
-  // Of windows that were read last, the newest first.
-  std::list<known_directory> directories_;
-  std::uint64_t directory_bytes_ = 0;
 };
 
 /// "<directory>/00000000000000000007.seg", rewritten: "...7.2.seg", a spool

@@ -24,6 +24,7 @@ struct held_block {
   row_cursor last;
   bool window = false;
   std::uint32_t shares = 0; ///< Number of its first one; a gap has none.
+  std::vector<std::uint32_t> pieces = {}; ///< See `block_summary`.
 
   /// How many it counts for.
   [[nodiscard]] std::uint64_t blocks() const noexcept {

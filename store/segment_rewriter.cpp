@@ -166,7 +166,8 @@ private:
     header.durable_before = order_.durable;
     header.previous_sum = sum_;
     auto place = batch_place{files_->uuid(), order_.into, offset_};
-    auto payload = encode_window(*rows, place, header, options_.compression);
+    auto [payload, pieces] = encode_window(*rows, place, header,
+                                           options_.compression);
     auto front = encode(header, place, {payload});
     auto padding = std::string(
       header.extent() - batch_header_size - payload.size(), '\0');
@@ -174,7 +175,10 @@ private:
       return done;
     auto at = block_location{
       order_.into, offset_, batch_header_size + payload.size(), {}};
-    result_.windows.push_back({first_, last, at, resolved_, summarize(*rows)});
+    auto summary = summarize(*rows);
+    summary.pieces = std::move(pieces);
+    result_.windows.push_back(
+      {first_, last, at, resolved_, std::move(summary)});
     offset_ += header.extent();
     sum_ = header.header_sum;
     first_ = last.next();

@@ -1,6 +1,7 @@
 #include "store/window_format.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "messages/radix_sort.hpp"
@@ -29,7 +30,17 @@ batch_place inside(const batch_place& place, std::uint64_t offset) {
   return {place.uuid, place.segment, place.offset + batch_header_size + offset};
 }
 
-void put_piece(std::string& to, const window_piece& x) {
+// Of an entry of the directory, but for the checksum itself.
+std::uint32_t sum_of_entry(std::string_view entry, const batch_place& place,
+                           std::size_t nth) {
+  auto at = window_front_size + nth * window_piece_size;
+  return static_cast<std::uint32_t>(
+    checksum(inside(place, at), entry.substr(0, window_piece_size - 4)));
+}
+
+void put_piece(std::string& to, const window_piece& x, const batch_place& place,
+               std::size_t nth) {
+  auto at = to.size();
   put(to, x.table.value);
   put_cursor(to, x.first);
   put_cursor(to, x.last);
@@ -38,7 +49,7 @@ void put_piece(std::string& to, const window_piece& x) {
   put(to, x.size);
   put(to, x.sum);
   put(to, x.unpacked);
-  put(to, std::uint32_t{0});
+  put(to, sum_of_entry(std::string_view{to}.substr(at), place, nth));
 }
 
 window_piece piece_at(std::string_view from, std::size_t at) {
@@ -69,6 +80,17 @@ std::vector<window_piece> cut(const row_block& rows, std::string& bytes) {
   return result;
 }
 
+// See `block_summary::pieces`.
+std::vector<std::uint32_t>
+begins_of_tables(const std::vector<window_piece>& pieces) {
+  auto result = std::vector<std::uint32_t>{};
+  for (std::size_t i = 0; i < pieces.size(); ++i)
+    if (i == 0 || pieces[i].table != pieces[i - 1].table)
+      result.push_back(static_cast<std::uint32_t>(i));
+  result.push_back(static_cast<std::uint32_t>(pieces.size()));
+  return result;
+}
+
 // Packs those that become smaller by it.
 std::string pack(std::vector<window_piece>& pieces, const std::string& bytes,
                  int level) {
@@ -92,81 +114,72 @@ tl::unexpected<error> damaged(const char* what) {
 
 } // namespace
 
-std::string encode_window(const row_block& rows, const batch_place& place,
-                          batch_header& header, int level) {
+encoded_window encode_window(const row_block& rows, const batch_place& place,
+                             batch_header& header, int level) {
   auto bytes = std::string{};
   auto pieces = cut(rows, bytes);
   if (level != 0)
     bytes = pack(pieces, bytes, level);
-  auto front = window_front_size + pieces.size() * window_piece_size + 8;
-  auto result = std::string{};
-  result.reserve(front + bytes.size() + rows.ends().size() * 4);
-  put(result, static_cast<std::uint64_t>(pieces.size()));
-  put(result, static_cast<std::uint64_t>(front + bytes.size()));
-  for (auto& x : pieces) {
+  auto front = window_front_size + pieces.size() * window_piece_size;
+  auto result = encoded_window{};
+  auto& payload = result.payload;
+  payload.reserve(front + bytes.size() + rows.ends().size() * 4);
+  put(payload, static_cast<std::uint64_t>(pieces.size()));
+  put(payload, static_cast<std::uint64_t>(front + bytes.size()));
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    auto& x = pieces[i];
     auto content = std::string_view{bytes}.substr(x.offset, x.size);
     x.offset += static_cast<std::uint32_t>(front);
     x.sum = checksum(inside(place, x.offset), content);
-    put_piece(result, x);
+    put_piece(payload, x, place, i);
   }
-  put(result, checksum(inside(place, 0), result));
-  result += bytes;
-  result += encode_ends(rows.ends());
+  payload += bytes;
+  payload += encode_ends(rows.ends());
+  result.pieces = begins_of_tables(pieces);
   header.kind = batch_kind::window;
   header.rows = static_cast<std::uint32_t>(rows.rows());
   header.ends = static_cast<std::uint32_t>(rows.ends().size());
   return result;
 }
 
-expected<std::uint64_t> size_of_directory(std::string_view front,
+expected<window_directory> decode_entries(std::string_view bytes,
+                                          std::size_t first,
+                                          const batch_place& place,
                                           std::uint64_t payload) {
-  if (front.size() < window_front_size)
-    return damaged("directory of a window");
-  auto pieces = load<std::uint64_t>(front, 0);
-  if (pieces == 0 || pieces > payload / window_piece_size)
-    return damaged("directory of a window");
-  auto result = window_front_size + pieces * window_piece_size + 8;
-  if (result > payload)
-    return damaged("directory of a window");
-  return result;
-}
-
-expected<window_directory> decode_directory(std::string_view bytes,
-                                            const batch_place& place,
-                                            std::uint64_t payload) {
-  auto size = size_of_directory(bytes, payload);
-  if (!size)
-    return tl::unexpected{std::move(size.error())};
-  auto sum_at = *size - 8;
-  if (bytes.size() < *size
-      || checksum(inside(place, 0), bytes.substr(0, sum_at))
-           != load<std::uint64_t>(bytes, sum_at))
-    return damaged("directory of a window");
   auto result = window_directory{};
-  auto ends_at = load<std::uint64_t>(bytes, 8);
-  auto next = *size;
-  for (auto at = window_front_size; at < sum_at; at += window_piece_size) {
-    auto piece = piece_at(bytes, at);
-    if (piece.offset != next || piece.size == 0)
+  for (; !bytes.empty(); bytes.remove_prefix(window_piece_size)) {
+    auto entry = bytes.substr(0, window_piece_size);
+    if (entry.size() < window_piece_size
+        || sum_of_entry(entry, place, first + result.size())
+             != load<std::uint32_t>(entry, window_piece_size - 4))
       return damaged("directory of a window");
-    next += piece.size;
-    result.pieces.push_back(piece);
+    auto piece = piece_at(entry, 0);
+    auto end = std::uint64_t{piece.offset} + piece.size;
+    auto follows = result.empty() || piece.offset == result.back().end();
+    if (piece.size == 0 || end > payload || !follows)
+      return damaged("directory of a window");
+    result.push_back(piece);
   }
-  if (next != ends_at || ends_at > payload)
-    return damaged("directory of a window");
-  result.ends_at = static_cast<std::uint32_t>(ends_at);
   return result;
 }
 
-window_directory::range window_directory::of(table_id table) const {
-  auto first = std::partition_point(
-    pieces.begin(), pieces.end(),
-    [&](const window_piece& x) { return x.table < table; });
-  auto last = std::partition_point(
-    first, pieces.end(),
-    [&](const window_piece& x) { return x.table == table; });
-  return {static_cast<std::size_t>(first - pieces.begin()),
-          static_cast<std::size_t>(last - pieces.begin())};
+expected<window_directory> decode_directory(std::string_view payload,
+                                            const batch_place& place) {
+  if (payload.size() < window_front_size)
+    return damaged("directory of a window");
+  auto pieces = load<std::uint64_t>(payload, 0);
+  auto ends_at = load<std::uint64_t>(payload, 8);
+  auto room = (payload.size() - window_front_size) / window_piece_size;
+  if (pieces == 0 || pieces > room)
+    return damaged("directory of a window");
+  auto size = pieces * window_piece_size;
+  auto result = decode_entries(payload.substr(window_front_size, size), 0,
+                               place, payload.size());
+  if (result
+      && (result->front().offset != window_front_size + size
+          || result->back().end() != ends_at))
+    return damaged("directory of a window");
+  return result;
 }
 
 namespace {
@@ -201,57 +214,45 @@ std::vector<placed_row> in_order(std::string_view bytes,
 }
 
 // A block of rows that stood by table.
-expected<block_ptr> regroup(std::string_view bytes,
-                            const std::vector<std::uint32_t>& offsets,
-                            const std::vector<std::uint32_t>& ends) {
+expected<block_ptr> regroup(const row_block& rows) {
   auto builder = row_block_builder{};
-  builder.reserve(offsets.size(), bytes.size());
-  auto end = ends.begin();
-  for (const auto& x : in_order(bytes, offsets)) {
-    builder.add(row_view{bytes.data() + x.offset});
-    if (end != ends.end() && *end == builder.rows()) {
+  builder.reserve(rows.rows(), rows.bytes().size());
+  auto end = rows.ends().begin();
+  for (const auto& x : in_order(rows.bytes(), rows.places().offsets)) {
+    builder.add(row_view{rows.bytes().data() + x.offset});
+    if (end != rows.ends().end() && *end == builder.rows()) {
       builder.end();
       ++end;
     }
   }
-  if (end != ends.end())
-    return damaged("end marks of a window");
   return builder.finish();
 }
 
-std::uint64_t rows_in(const window_directory& directory,
-                      window_directory::range range) {
-  auto result = std::uint64_t{0};
-  for (auto i = range.first; i < range.last; ++i)
-    result += directory.pieces[i].rows;
-  return result;
+std::uint64_t rows_in(const window_directory& directory) {
+  return std::accumulate(
+    directory.begin(), directory.end(), std::uint64_t{0},
+    [](std::uint64_t sum, const window_piece& x) { return sum + x.rows; });
 }
 
-bool packed(const window_directory& directory, window_directory::range range) {
-  auto first = directory.pieces.begin();
-  return std::any_of(first + static_cast<std::ptrdiff_t>(range.first),
-                     first + static_cast<std::ptrdiff_t>(range.last),
+bool packed(const window_directory& directory) {
+  return std::any_of(directory.begin(), directory.end(),
                      [](const window_piece& x) { return x.unpacked != 0; });
 }
 
-// What a piece holds, of the bytes of all of the range.
+// What a piece holds, of the bytes of all of them.
 std::string_view content_of(const window_directory& directory,
-                            window_directory::range range, std::size_t i,
-                            std::string_view bytes) {
-  const auto& x = directory.pieces[i];
-  return bytes.substr(x.offset - directory.pieces[range.first].offset, x.size);
+                            const window_piece& x, std::string_view bytes) {
+  return bytes.substr(x.offset - directory.front().offset, x.size);
 }
 
 expected<std::string> unpack(const window_directory& directory,
-                             window_directory::range range,
                              std::string_view bytes) {
   auto result = std::string{};
-  for (auto i = range.first; i < range.last; ++i) {
-    auto content = content_of(directory, range, i, bytes);
-    auto size = directory.pieces[i].unpacked;
-    if (size == 0)
+  for (const auto& x : directory) {
+    auto content = content_of(directory, x, bytes);
+    if (x.unpacked == 0)
       result += content;
-    else if (auto done = decompress(content, size, result); !done)
+    else if (auto done = decompress(content, x.unpacked, result); !done)
       return tl::unexpected{std::move(done.error())};
   }
   return result;
@@ -264,73 +265,67 @@ bool ascending(const row_block& rows) {
   return true;
 }
 
+// Records as they stand in the pieces of `directory`, and their end marks,
+// which count in commit order.
+expected<block_ptr> block_of(const window_directory& directory,
+                             std::string bytes,
+                             std::vector<std::uint32_t> ends) {
+  if (packed(directory)) {
+    auto records = unpack(directory, bytes);
+    if (!records)
+      return tl::unexpected{std::move(records.error())};
+    bytes = std::move(*records);
+  }
+  auto parsed = row_block::parse(std::move(bytes), std::move(ends));
+  if (!parsed)
+    return fail(errc::log_corrupt, std::move(parsed.error().detail));
+  if ((*parsed)->rows() != rows_in(directory))
+    return damaged("row count of a window");
+  return ascending(**parsed) ? parsed : regroup(**parsed);
+}
+
 } // namespace
 
 expected<block_ptr> decode_pieces(const window_directory& directory,
-                                  window_directory::range range,
                                   std::string bytes, const batch_place& place) {
-  for (auto i = range.first; i < range.last; ++i) {
-    const auto& x = directory.pieces[i];
-    auto content = content_of(directory, range, i, bytes);
-    if (checksum(inside(place, x.offset), content) != x.sum)
+  for (const auto& x : directory)
+    if (checksum(inside(place, x.offset), content_of(directory, x, bytes))
+        != x.sum)
       return damaged("checksum of the rows");
-  }
-  if (packed(directory, range)) {
-    auto rows = unpack(directory, range, bytes);
-    if (!rows)
-      return tl::unexpected{std::move(rows.error())};
-    bytes = std::move(*rows);
-  }
-  auto parsed = row_block::parse(std::move(bytes), {});
-  if (!parsed)
-    return fail(errc::log_corrupt, std::move(parsed.error().detail));
-  const auto& rows = **parsed;
-  if (rows.rows() != rows_in(directory, range))
-    return damaged("row count of a window");
-  if (ascending(rows))
-    return parsed;
-  return regroup(rows.bytes(), rows.places().offsets, {});
+  return block_of(directory, std::move(bytes), {});
 }
 
 expected<block_ptr> decode_window(const batch_header& header,
                                   const batch_place& place,
-                                  std::string_view payload) {
-  auto directory = decode_directory(payload, place, payload.size());
+                                  std::string payload) {
+  auto directory = decode_directory(payload, place);
   if (!directory)
     return tl::unexpected{std::move(directory.error())};
-  auto rest = payload.substr(directory->ends_at);
-  if (rest.size() != header.ends * std::size_t{4})
+  auto ends_at = directory->back().end();
+  if (payload.size() - ends_at != header.ends * std::size_t{4})
     return damaged("end marks of a window");
   auto ends = std::vector<std::uint32_t>{};
   for (std::size_t i = 0; i < header.ends; ++i)
-    ends.push_back(load<std::uint32_t>(rest, i * 4));
-  auto all = window_directory::range{0, directory->pieces.size()};
-  auto at = directory->pieces.front().offset;
-  auto bytes = payload.substr(at, directory->ends_at - at);
-  auto unpacked = std::string{};
-  if (packed(*directory, all)) {
-    auto rows = unpack(*directory, all, bytes);
-    if (!rows)
-      return tl::unexpected{std::move(rows.error())};
-    unpacked = std::move(*rows);
-    bytes = unpacked;
-  }
-  auto places = locate_rows(bytes);
-  if (!places)
-    return fail(errc::log_corrupt, std::move(places.error().detail));
-  if (places->offsets.size() != header.rows
-      || rows_in(*directory, all) != header.rows)
+    ends.push_back(load<std::uint32_t>(payload, ends_at + i * 4));
+  if (rows_in(*directory) != header.rows)
     return damaged("row count of a window");
-  return regroup(bytes, places->offsets, ends);
+  payload.resize(ends_at);
+  payload.erase(0, directory->front().offset);
+  return block_of(*directory, std::move(payload), std::move(ends));
 }
 
 expected<block_summary> survey_window(const batch_header& header,
                                       const batch_place& place,
                                       std::string_view payload) {
-  auto block = decode_window(header, place, payload);
+  auto directory = decode_directory(payload, place);
+  if (!directory)
+    return tl::unexpected{std::move(directory.error())};
+  auto block = decode_window(header, place, std::string{payload});
   if (!block)
     return tl::unexpected{std::move(block.error())};
-  return summarize(**block);
+  auto result = summarize(**block);
+  result.pieces = begins_of_tables(*directory);
+  return result;
 }
 
 } // namespace sluice

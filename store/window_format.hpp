@@ -29,43 +29,44 @@ struct window_piece {
   std::uint32_t size = 0;
   std::uint64_t sum = 0;
   std::uint32_t unpacked = 0; ///< Size before compression; 0: it is not.
+
+  [[nodiscard]] std::uint32_t end() const noexcept { return offset + size; }
 };
 
-/// Which tables a window has rows of, and where.
-struct window_directory {
-  std::vector<window_piece> pieces; ///< By table, then place.
-  std::uint32_t ends_at = 0;        ///< End marks are the rest.
+/// Pieces that follow each other, by table and then place.
+using window_directory = std::vector<window_piece>;
 
-  /// Where the rows of `table` lie: [first, last) of `pieces`.
-  struct range {
-    std::size_t first = 0;
-    std::size_t last = 0;
-  };
-  [[nodiscard]] range of(table_id table) const;
+struct encoded_window {
+  std::string payload;
+  std::vector<std::uint32_t> pieces; ///< See `block_summary`.
 };
 
+/// @param place Where its batch will begin.
 /// @param header Gets the numbers of rows and end marks.
 /// @param level Of compression, see `compress`.
-/// @returns The payload of the window with these rows at `place`.
-[[nodiscard]] std::string encode_window(const row_block& rows,
-                                        const batch_place& place,
-                                        batch_header& header, int level = 0);
+[[nodiscard]] encoded_window encode_window(const row_block& rows,
+                                           const batch_place& place,
+                                           batch_header& header, int level = 0);
 
-/// The size of the directory of which these are the first bytes.
-/// @error log_corrupt
-[[nodiscard]] expected<std::uint64_t> size_of_directory(std::string_view front,
-                                                        std::uint64_t payload);
+/// All pieces of a window.
 /// @error log_corrupt
 [[nodiscard]] expected<window_directory>
-decode_directory(std::string_view bytes, const batch_place& place,
-                 std::uint64_t payload);
+decode_directory(std::string_view payload, const batch_place& place);
 
-/// The rows of the pieces [range) in the order of their cursors.
+/// Some entries of a directory, each by its own checksum.
+/// @param first The place of the first one.
+/// @param payload Size of all of it.
+/// @error log_corrupt
+[[nodiscard]] expected<window_directory>
+decode_entries(std::string_view bytes, std::size_t first,
+               const batch_place& place, std::uint64_t payload);
+
+/// The rows of these pieces in the order of their cursors.
 /// @param bytes From the first to the last of them.
 /// @error log_corrupt
 [[nodiscard]] expected<block_ptr>
-decode_pieces(const window_directory& directory, window_directory::range range,
-              std::string bytes, const batch_place& place);
+decode_pieces(const window_directory& directory, std::string bytes,
+              const batch_place& place);
 
 /// All rows, in commit order, with their end marks.
 /// @pre The payload is intact: what its pieces say of themselves is not
@@ -73,7 +74,7 @@ decode_pieces(const window_directory& directory, window_directory::range range,
 /// @error log_corrupt
 [[nodiscard]] expected<block_ptr> decode_window(const batch_header& header,
                                                 const batch_place& place,
-                                                std::string_view payload);
+                                                std::string payload);
 /// What decode_window would give, in short. @error log_corrupt
 [[nodiscard]] expected<block_summary> survey_window(const batch_header& header,
                                                     const batch_place& place,

@@ -96,12 +96,13 @@ TEST_CASE("a window with open rows is cut as a whole") {
                              {9},
                              {7, 4096, 200, {}},
                              {},
-                             {share(1, 9), 2, 2, at(1), at(9), at(9)}});
-  index.add(rewritten_window{{10},
-                             {20},
-                             {7, 8192, 100, {}},
-                             {},
-                             {share(10, 20), 2, 1, at(10), at(20), at(10)}});
+                             {share(1, 9), {0, 1}, 2, 2, at(1), at(9), at(9)}});
+  index.add(
+    rewritten_window{{10},
+                     {20},
+                     {7, 8192, 100, {}},
+                     {},
+                     {share(10, 20), {0, 1}, 2, 1, at(10), at(20), at(10)}});
   index.restore({{15}, at(15), {15}}); // of a mark: the rows are not needed
   REQUIRE(index.settle_gaps());
   CHECK(index.partial()->index == block_index{20});

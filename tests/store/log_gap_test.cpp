@@ -286,8 +286,13 @@ TEST_CASE("what says where a gap ends stays as long as the gap") {
 TEST_CASE("a gap takes as much memory as a block, however many it had") {
   for (auto count : {std::uint64_t{1000}, std::uint64_t{1} << 40}) {
     auto index = log_index{};
-    auto row = block_summary{
-      {{{1}, cursor(1), cursor(1), 10}}, 1, 1, cursor(1), cursor(1), cursor(1)};
+    auto row = block_summary{{{{1}, cursor(1), cursor(1), 10}},
+                             {},
+                             1,
+                             1,
+                             cursor(1),
+                             cursor(1),
+                             cursor(1)};
     index.begin_segment(1, {1});
     index.add(row, nullptr, {}, {});
     index.add_gap({count}, "1.seg: byte 4096");
