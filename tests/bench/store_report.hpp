@@ -74,7 +74,13 @@ private:
     auto rocksdb = ratio(m, x, "rocksdb_log");
     auto low = *std::min_element(all.begin(), all.end());
     auto high = *std::max_element(all.begin(), all.end());
-    auto need = who == "segment_log" ? needed(to, x, limit, rocksdb) : "";
+    auto need = std::string{};
+    if (who == "segment_log")
+      need = needed(to, x, limit, rocksdb);
+    // Where what cannot be done without takes longer than all that there is.
+    if (auto most = limit == 0 ? 0 : rocksdb / limit;
+        need.ends_with("missed") && most > 0 && most < to.of_rocksdb)
+      need += fmt::format(", {} {:.2f}x", to.limit, most);
     if (json_)
       fmt::print("{{\"workload\":\"{}\",\"measure\":\"{}\",\"subject\":\"{}\","
                  "\"median\":{:.6g},\"min\":{:.6g},\"max\":{:.6g},"

@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -210,12 +211,16 @@ private:
   std::uint64_t sum_ = 0;
 };
 
+/// What consumers of a limit read.
+enum class consumers { none, in_memory, from_files };
+
 /// The limit of files: the same bytes by pwritev into files as large, no
-/// checksum, no index; consumers read the vector.
+/// checksum, no index. Consumers read the vector; or as many bytes as the rows
+/// have that they want, by pread into one buffer, and do not look at them.
 class raw_subject : public vector_subject {
 public:
-  raw_subject(std::string directory, bool indexed)
-    : directory_{std::move(directory)}, indexed_{indexed} {
+  raw_subject(std::string directory, consumers who)
+    : directory_{std::move(directory)}, who_{who} {
     std::filesystem::create_directories(directory_);
   }
   ~raw_subject() override {
@@ -237,8 +242,23 @@ public:
       give_up("cannot write below " + directory_);
     size_ += size;
     files_.back().last = block->last_cursor().commit_ts;
-    if (indexed_)
+    if (who_ == consumers::in_memory)
       vector_subject::append(block);
+    if (who_ == consumers::from_files)
+      for (const auto& run : block->runs())
+        for (auto* x : {&amounts_[run.table], &amounts_[all_tables]}) {
+          x->rows += run.count;
+          x->bytes += run.bytes;
+        }
+  }
+  std::uint64_t scan(table_id table, row_cursor after) override {
+    if (who_ == consumers::in_memory)
+      return vector_subject::scan(table, after);
+    const auto& wanted = amounts_[table];
+    auto left = wanted.bytes;
+    for (const auto& x : files_)
+      left -= read(x.path, left);
+    return wanted.rows;
   }
   void begin_sync() override {
     end_sync();
@@ -271,6 +291,24 @@ private:
     ::fdatasync(fd);
     ::close(fd);
   }
+  struct amount {
+    std::uint64_t rows = 0;
+    std::uint64_t bytes = 0;
+  };
+  // Up to so many bytes. @returns How many there were.
+  std::uint64_t read(const std::string& path, std::uint64_t bytes) {
+    auto fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    auto result = std::uint64_t{0};
+    while (result < bytes) {
+      auto size = std::min<std::uint64_t>(buffer_.size(), bytes - result);
+      auto got = ::pread(fd, buffer_.data(), size, static_cast<off_t>(result));
+      if (got <= 0)
+        break;
+      result += static_cast<std::uint64_t>(got);
+    }
+    ::close(fd);
+    return result;
+  }
   void close() {
     for (auto fd : closed_)
       ::close(fd);
@@ -289,7 +327,9 @@ private:
   }
 
   std::string directory_;
-  bool indexed_;
+  consumers who_;
+  std::map<table_id, amount> amounts_; // of rows that were appended
+  std::vector<char> buffer_ = std::vector<char>(1U << 20);
   std::deque<file> files_;
   std::vector<int> closed_;
   std::future<void> syncing_;

@@ -52,13 +52,10 @@ inline std::unique_ptr<log_engine> open_log(const std::string& directory,
 /// @param tail Of the engines, in bytes.
 /// @param turn Who comes first is another one each time.
 inline makers subjects(const std::string& directory, std::uint64_t tail,
-                       bool limit_is_indexed, int turn) {
+                       consumers of_limit, int turn) {
   auto result = makers{
     {vector, [] { return std::make_unique<vector_subject>(); }},
-    {raw,
-     [=] {
-       return std::make_unique<raw_subject>(directory, limit_is_indexed);
-     }},
+    {raw, [=] { return std::make_unique<raw_subject>(directory, of_limit); }},
     {"memory_log", [] { return of(make_memory_log()); }},
     {segments, [=] { return of(open_log(directory, tail)); }}};
 #ifdef SLUICE_ROCKSDB
@@ -80,7 +77,7 @@ inline double per_second(std::uint64_t n, double seconds) {
 inline void ingest(report& to, const rows_made& rows, int turn) {
   auto space = scratch{};
   for (const auto& [who, make] :
-       subjects(space.file("log"), tail_bytes, false, turn)) {
+       subjects(space.file("log"), tail_bytes, consumers::none, turn)) {
     auto heap = heap_bytes();
     auto uut = make();
     auto cpu = cpu_seconds();
@@ -119,7 +116,7 @@ inline void mixed(report& to, const rows_made& rows, int turn) {
       touched(rows, i, std::min(i + tick_blocks, rows.blocks.size())));
   auto space = scratch{};
   for (const auto& [who, make] :
-       subjects(space.file("log"), tail_bytes, true, turn)) {
+       subjects(space.file("log"), tail_bytes, consumers::in_memory, turn)) {
     auto uut = make();
     auto written = bytes_written();
     auto scanning = 0.0;
@@ -179,13 +176,16 @@ inline void scan_cold(report& to, const std::string& what,
 inline void cold(report& to, const rows_made& rows, std::uint64_t tables,
                  int turn) {
   auto space = scratch{};
-  for (const auto& [who, make] : subjects(space.file("log"), 0, true, turn)) {
+  for (const auto& [who, make] :
+       subjects(space.file("log"), 0, consumers::from_files, turn)) {
     auto uut = make();
     for (const auto& block : rows.blocks)
       uut->append(block);
     uut->begin_sync();
     uut->end_sync();
     scan_cold(to, "cold scan", who, *uut, tables);
+    if (who == raw)
+      scan_cold(to, "rewritten scan", who, *uut, tables);
     if (who == segments || who == packaged) {
       uut.reset();
       uut = make(); // nothing of it is in memory, or in an open segment
@@ -284,7 +284,8 @@ inline void memory(report& to, std::uint64_t mib) {
 inline void recovery(report& to, const rows_made& rows, int turn) {
   auto space = scratch{};
   auto directory = space.file("log");
-  for (const auto& [who, make] : subjects(directory, tail_bytes, false, turn)) {
+  for (const auto& [who, make] :
+       subjects(directory, tail_bytes, consumers::none, turn)) {
     if (who != segments && who != packaged)
       continue;
     auto uut = make();
