@@ -16,6 +16,19 @@ namespace {
 // Descriptors of files that are only read; the oldest is closed first.
 constexpr std::size_t readers_max = 64;
 
+// What stands before the records and end marks of a window, before the records
+// of others: it is read apart, so that records need not be moved.
+expected<std::uint64_t> size_of_front(const batch_header& header,
+                                      std::string_view payload) {
+  if (header.kind == batch_kind::window)
+    return size_of_directory(payload, header.payload_size);
+  auto spooled = header.kind == batch_kind::chunk;
+  auto size = header.ends * std::uint64_t{spooled ? 12U : 4U};
+  if (size > header.payload_size)
+    return fail(errc::log_corrupt, "end marks of a batch");
+  return size;
+}
+
 } // namespace
 
 std::string segment_path(const std::string& directory, std::uint64_t segment) {
@@ -57,7 +70,9 @@ expected<block_ptr> segment_files::read(const block_location& at) {
 
 expected<block_ptr> segment_files::read_batch(const open_file& file,
                                               const block_location& at) {
-  auto head = file.read(at.offset, batch_header_size);
+  // Of a window with what says how large its directory is.
+  auto head = file.read(
+    at.offset, std::min(at.size, batch_header_size + window_front_size));
   if (!head)
     return tl::unexpected{std::move(head.error())};
   auto place = batch_place{uuid_, at.segment, at.offset};
@@ -71,32 +86,35 @@ expected<block_ptr> segment_files::read_batch(const open_file& file,
                                    || kind == batch_kind::window;
   if (!expected_kind || header->payload_size != at.size - batch_header_size)
     return fail(errc::log_corrupt, "another batch than expected");
-  return read_rows(file, at, *header);
+  auto front = size_of_front(*header,
+                             std::string_view{*head}.substr(batch_header_size));
+  if (!front)
+    return tl::unexpected{std::move(front.error())};
+  return read_rows(file, at, *header, *front);
 }
 
 expected<block_ptr> segment_files::read_rows(const open_file& file,
                                              const block_location& at,
-                                             const batch_header& header) {
-  // End marks and rows apart, so that the rows need not be moved.
-  auto window = header.kind == batch_kind::window;
-  auto spooled = is_spool(at.segment);
-  auto front = window ? 0 : header.ends * std::uint64_t{spooled ? 12U : 4U};
-  if (front > header.payload_size)
-    return fail(errc::log_corrupt, "end marks of a batch");
+                                             const batch_header& header,
+                                             std::uint64_t front_size) {
   auto begin = at.offset + batch_header_size;
-  auto ends = file.read(begin, front);
-  if (!ends)
-    return tl::unexpected{std::move(ends.error())};
-  auto rows = file.read(begin + front, header.payload_size - front);
-  if (!rows)
-    return tl::unexpected{std::move(rows.error())};
+  auto front = file.read(begin, front_size);
+  if (!front)
+    return tl::unexpected{std::move(front.error())};
+  auto rest = file.read(begin + front_size, header.payload_size - front_size);
+  if (!rest)
+    return tl::unexpected{std::move(rest.error())};
   auto place = batch_place{uuid_, at.segment, at.offset};
-  if (!payload_is_intact(header, place, {*ends, *rows}))
+  if (!payload_is_intact(header, place, {*front, *rest}))
     return fail(errc::log_corrupt, "checksum of the rows");
-  if (window)
-    return decode_window(header, place, std::move(*rows));
-  return spooled ? decode_spooled(at, header, std::move(*rows))
-                 : decode_rows(header, *ends, std::move(*rows));
+  switch (header.kind) {
+    case batch_kind::window:
+      return decode_window(header, place, *front, std::move(*rest));
+    case batch_kind::chunk:
+      return decode_spooled(at, header, std::move(*rest));
+    default:
+      return decode_rows(header, *front, std::move(*rest));
+  }
 }
 
 // Rows that were written before their transaction committed.

@@ -80,7 +80,8 @@ private:
   expected<block_ptr> read_batch(const open_file& file,
                                  const block_location& at);
   expected<block_ptr> read_rows(const open_file& file, const block_location& at,
-                                const batch_header& header);
+                                const batch_header& header,
+                                std::uint64_t front_size);
   expected<block_ptr> read_table(const open_file& file,
                                  const block_location& at);
   expected<block_ptr> decode_spooled(const block_location& at,

@@ -163,21 +163,24 @@ expected<window_directory> decode_entries(std::string_view bytes,
   return result;
 }
 
-expected<window_directory> decode_directory(std::string_view payload,
-                                            const batch_place& place) {
-  if (payload.size() < window_front_size)
+expected<std::uint64_t> size_of_directory(std::string_view payload,
+                                          std::uint64_t size) {
+  if (payload.size() < window_front_size || size < window_front_size)
     return damaged("directory of a window");
   auto pieces = load<std::uint64_t>(payload, 0);
-  auto ends_at = load<std::uint64_t>(payload, 8);
-  auto room = (payload.size() - window_front_size) / window_piece_size;
-  if (pieces == 0 || pieces > room)
+  if (pieces == 0 || pieces > (size - window_front_size) / window_piece_size)
     return damaged("directory of a window");
-  auto size = pieces * window_piece_size;
-  auto result = decode_entries(payload.substr(window_front_size, size), 0,
-                               place, payload.size());
+  return window_front_size + pieces * window_piece_size;
+}
+
+expected<window_directory> decode_directory(std::string_view bytes,
+                                            const batch_place& place,
+                                            std::uint64_t payload) {
+  auto result = decode_entries(bytes.substr(window_front_size), 0, place,
+                               payload);
   if (result
-      && (result->front().offset != window_front_size + size
-          || result->back().end() != ends_at))
+      && (result->front().offset != bytes.size()
+          || result->back().end() != load<std::uint64_t>(bytes, 8)))
     return damaged("directory of a window");
   return result;
 }
@@ -297,34 +300,39 @@ expected<block_ptr> decode_pieces(const window_directory& directory,
 
 expected<block_ptr> decode_window(const batch_header& header,
                                   const batch_place& place,
-                                  std::string payload) {
-  auto directory = decode_directory(payload, place);
-  if (!directory)
-    return tl::unexpected{std::move(directory.error())};
-  auto ends_at = directory->back().end();
-  if (payload.size() - ends_at != header.ends * std::size_t{4})
+                                  std::string_view directory,
+                                  std::string rest) {
+  auto pieces = decode_directory(directory, place, header.payload_size);
+  if (!pieces)
+    return tl::unexpected{std::move(pieces.error())};
+  auto ends_at = pieces->back().end() - directory.size();
+  if (rest.size() - ends_at != header.ends * std::size_t{4})
     return damaged("end marks of a window");
   auto ends = std::vector<std::uint32_t>{};
   for (std::size_t i = 0; i < header.ends; ++i)
-    ends.push_back(load<std::uint32_t>(payload, ends_at + i * 4));
-  if (rows_in(*directory) != header.rows)
+    ends.push_back(load<std::uint32_t>(rest, ends_at + i * 4));
+  if (rows_in(*pieces) != header.rows)
     return damaged("row count of a window");
-  payload.resize(ends_at);
-  payload.erase(0, directory->front().offset);
-  return block_of(*directory, std::move(payload), std::move(ends));
+  rest.resize(ends_at);
+  return block_of(*pieces, std::move(rest), std::move(ends));
 }
 
 expected<block_summary> survey_window(const batch_header& header,
                                       const batch_place& place,
                                       std::string_view payload) {
-  auto directory = decode_directory(payload, place);
-  if (!directory)
-    return tl::unexpected{std::move(directory.error())};
-  auto block = decode_window(header, place, std::string{payload});
+  auto size = size_of_directory(payload, payload.size());
+  if (!size)
+    return tl::unexpected{std::move(size.error())};
+  auto directory = payload.substr(0, *size);
+  auto block = decode_window(header, place, directory,
+                             std::string{payload.substr(*size)});
   if (!block)
     return tl::unexpected{std::move(block.error())};
   auto result = summarize(**block);
-  result.pieces = begins_of_tables(*directory);
+  auto pieces = decode_directory(directory, place, payload.size());
+  if (!pieces)
+    return tl::unexpected{std::move(pieces.error())};
+  result.pieces = begins_of_tables(*pieces);
   return result;
 }
 

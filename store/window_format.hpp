@@ -48,10 +48,19 @@ struct encoded_window {
                                            const batch_place& place,
                                            batch_header& header, int level = 0);
 
-/// All pieces of a window.
+/// Of what stands before the records.
+/// @param payload Its first bytes, at least `window_front_size`.
+/// @param size Of all of it.
+/// @error log_corrupt
+[[nodiscard]] expected<std::uint64_t>
+size_of_directory(std::string_view payload, std::uint64_t size);
+
+/// All pieces of a window. @pre `bytes` has the size of its directory.
+/// @param payload Size of all of it.
 /// @error log_corrupt
 [[nodiscard]] expected<window_directory>
-decode_directory(std::string_view payload, const batch_place& place);
+decode_directory(std::string_view bytes, const batch_place& place,
+                 std::uint64_t payload);
 
 /// Some entries of a directory, each by its own checksum.
 /// @param first The place of the first one.
@@ -74,7 +83,8 @@ decode_pieces(const window_directory& directory, std::string bytes,
 /// @error log_corrupt
 [[nodiscard]] expected<block_ptr> decode_window(const batch_header& header,
                                                 const batch_place& place,
-                                                std::string payload);
+                                                std::string_view directory,
+                                                std::string rest);
 /// What decode_window would give, in short. @error log_corrupt
 [[nodiscard]] expected<block_summary> survey_window(const batch_header& header,
                                                     const batch_place& place,

@@ -105,13 +105,17 @@ TEST_CASE("the rewritten example in docs log_format is what it says") {
   auto payload = view.substr(4096 + 96, window->payload_size);
   REQUIRE(payload_is_intact(*window, place, {payload}));
 
-  auto directory = decode_directory(payload, place);
+  auto size = size_of_directory(payload, payload.size());
+  REQUIRE(size.has_value());
+  auto front = payload.substr(0, *size);
+  auto directory = decode_directory(front, place, payload.size());
   REQUIRE(directory.has_value());
   REQUIRE(directory->size() == 2);
   CHECK((*directory)[0].table == table_id{5});
   CHECK((*directory)[1].table == table_id{7});
   CHECK((*directory)[1].rows == 2);
-  auto block = decode_window(*window, place, std::string{payload});
+  auto block = decode_window(*window, place, front,
+                             std::string{payload.substr(*size)});
   REQUIRE(block.has_value());
   REQUIRE((*block)->rows() == 3);
   CHECK((*block)->ends() == std::vector<std::uint32_t>{1, 2, 3});
