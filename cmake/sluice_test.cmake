@@ -49,6 +49,9 @@ function(sluice_test label)
       set(test_TIMEOUT 60)
     endif()
   endif()
+  if(SLUICE_SANITIZE MATCHES "thread")
+    math(EXPR test_TIMEOUT "10 * ${test_TIMEOUT}")
+  endif()
   set(suppressions "${CMAKE_CURRENT_SOURCE_DIR}/support/ubsan.supp")
   set(environment
     "UBSAN_OPTIONS=suppressions=${suppressions}:print_stacktrace=1"
