@@ -60,14 +60,29 @@ manifest segment_log::listing() const {
   return result;
 }
 
-manifest segment_log::listing_without_open() const {
-  auto result = listing();
+// Of a file that begins with the rest of a block: what was complete of it.
+segment_writer::start
+segment_log::start_without_open(const block_ptr& rest,
+                                block_index durable) const {
   auto cut = index_.keep_to();
-  result.state.last_closed = std::min(result.state.last_closed, cut);
-  for (auto& x : result.segments)
+  auto result = segment_writer::start{next_number_, cut.next(), listing(), {},
+                                      index_.state(), durable, true};
+  auto& [state, segments] = result.listing;
+  state.last_closed = std::min(state.last_closed, cut);
+  for (auto& x : segments)
     x.last = std::min(x.last, cut);
-  std::erase_if(result.segments,
+  std::erase_if(segments,
                 [](const segment_range& x) { return x.last < x.first; });
+  if (rest == nullptr)
+    return result;
+  result.blocks.push_back({rest, result.first, resolved()});
+  result.behind.last_closed = result.first;
+  result.behind.complete_to = rest->row(rest->rows() - 1).cursor();
+  // Before it no transaction of its rows is complete.
+  auto first = rest->row(0).cursor();
+  state.complete_to = std::min(
+    state.complete_to,
+    row_cursor{first.commit_ts, first.start_ts, 0}.previous());
   return result;
 }
 
@@ -103,8 +118,8 @@ status segment_log::roll(bool atomically) {
   auto first = last().next();
   // A file without blocks may be the only one that says where the log stands.
   auto in_vain = !index_.last_segment_has_blocks();
-  auto how = segment_writer::start{next_number_, first,      listing(),
-                                   {},           synced_to_, false};
+  auto how = segment_writer::start{next_number_, first, listing(), {},
+                                   {},           synced_to_};
   how.atomically = in_vain || atomically;
   if (auto done = begin(how); !done)
     return done;
@@ -136,11 +151,8 @@ status segment_log::abandon_open() {
   auto stated = keep <= std::max(stated_, stated_durably_)
                 && keep != block_index{};
   auto atomically = *rest != nullptr || stated;
-  auto rows = listing_without_open();
-  auto how = segment_writer::start{next_number_, first,   std::move(rows),
-                                   {},           durable, atomically};
-  if (*rest != nullptr)
-    how.blocks.push_back({*rest, first, resolved()});
+  auto how = start_without_open(*rest, durable);
+  how.atomically = atomically;
   if (auto done = begin_with_room(how); !done)
     return done;
   for (const auto& range : index_.segments())
@@ -149,7 +161,7 @@ status segment_log::abandon_open() {
   index_.cut_open(writer_->number(), begun_);
   synced_to_ = durable;
   if (durable_.at > keep)
-    durable_ = {keep, index_.state()};
+    durable_ = {keep, how.listing.state};
   if (*rest != nullptr)
     index_.add(summarize(**rest), *rest, writer_->first_blocks().front(),
                resolved());
@@ -210,7 +222,7 @@ void segment_log::synced(const sync_order& order) {
 void segment_log::note_durable() {
   if (synced_to_ == last() && noted_durable_ < synced_to_ && !must_roll_
       && !writer_->broken()) {
-    if (writer_->mark(encode(index_.state()), last(), synced_to_))
+    if (writer_->mark(index_.state(), last(), synced_to_))
       noted_durable_ = synced_to_;
     remember_size();
   }

@@ -122,7 +122,8 @@ private:
   status start_after(const recovery_verdict& verdict, std::uint64_t number,
                      const std::vector<std::uint64_t>& spools);
   [[nodiscard]] manifest listing() const;
-  [[nodiscard]] manifest listing_without_open() const;
+  [[nodiscard]] segment_writer::start
+  start_without_open(const block_ptr& rest, block_index durable) const;
   expected<block_location> write(const block_to_write& block);
   status take_room();
   void make_way();

@@ -56,7 +56,7 @@ status segment_log::write_mark(const manifest& listing) {
     std::erase_if(rest.segments, [&](const segment_range& x) {
       return x.number == writer_->number();
     });
-    return writer_->mark(encode(rest), last(), synced_to_);
+    return writer_->list(rest, last(), synced_to_);
   };
   auto done = write();
   while (!done && done.error().code == errc::disk_full && files_->make_room())
@@ -90,8 +90,8 @@ status segment_log::renew() {
   if (auto done = files_->sync_names(); !done)
     return done;
   auto how = segment_writer::start{
-    next_number_, durable_.at.next(), {durable_.state, index_.segments()},
-    {},           durable_.at,        true};
+    next_number_, durable_.at.next(), {durable_.state, index_.segments()}, {},
+    index_.state(), durable_.at, true};
   for (auto& x : how.listing.segments)
     x.last = std::min(x.last, durable_.at);
   std::erase_if(how.listing.segments,
@@ -115,12 +115,9 @@ status segment_log::renew() {
       doomed_.push_back(x.number);
   doom_spools_behind(durable_.at);
   index_.move_behind(durable_.at, writer_->first_blocks(), begun_);
-  noted_durable_ = durable_.at;
-  synced_to_ = last();
+  noted_durable_ = synced_to_ = last();
   closed_durably_ = last_closed();
   durable_ = {last(), index_.state()};
-  note_stated();
-  note_durable();
   return {};
 }
 

@@ -180,10 +180,8 @@ status segment_log::start_after(const recovery_verdict& verdict,
   auto rest = complete_part(index_, *files_);
   if (!rest)
     return tl::unexpected{std::move(rest.error())};
-  auto how = segment_writer::start{number, first, listing_without_open(),
-                                   {},     cut,   true};
-  if (*rest != nullptr)
-    how.blocks.push_back({*rest, first, resolved()});
+  next_number_ = number;
+  auto how = start_without_open(*rest, cut);
   if (auto done = begin_with_room(how); !done)
     return done;
   report_.bytes_cut = verdict.bytes_cut + index_.bytes_behind(cut);

@@ -3,6 +3,9 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "store/segment_files.hpp"
@@ -26,6 +29,7 @@ public:
     block_index first;
     manifest listing;                   ///< Its first batch.
     std::vector<block_to_write> blocks; ///< The next ones; atomically only.
+    log_state behind;                   ///< Where the log stands after them.
     block_index durable;
     /// The file shows whole and durable or not at all. Slow.
     bool atomically = false;
@@ -45,12 +49,14 @@ public:
   /// @error log_io, disk_full; nothing is written then
   [[nodiscard]] status refer(const spool_reference& to, block_index first,
                              timestamp resolved, block_index durable);
-  /// @param payload An encoded state or manifest. @param last The last block.
-  [[nodiscard]] status mark(std::string payload, block_index last,
+  /// @param last The last block. @error log_io, disk_full
+  [[nodiscard]] status mark(const log_state& state, block_index last,
+                            block_index durable);
+  [[nodiscard]] status list(const manifest& listing, block_index last,
                             block_index durable);
 
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
-  [[nodiscard]] std::uint64_t size() const noexcept { return offset_; }
+  [[nodiscard]] std::uint64_t size() const noexcept { return end_.offset; }
   /// Where `start::blocks` lie.
   [[nodiscard]] const std::vector<block_location>& first_blocks() const {
     return first_blocks_;
@@ -59,35 +65,41 @@ public:
   [[nodiscard]] bool broken() const;
 
 private:
+  // Where a batch ends, and the next one begins.
+  struct position {
+    std::uint64_t offset = 0;
+    std::uint64_t sum = 0; // of the batch before
+  };
   // A batch as the parts of one write.
   struct encoded {
     std::string header;
     std::string front; // end marks, or the manifest
     std::string_view rows;
     std::uint64_t padding = 0;
-    std::uint64_t sum = 0;
-    std::uint64_t payload = 0;
+    position end = {};
     void append_to(std::vector<std::string_view>& parts) const;
   };
 
   segment_writer(std::shared_ptr<segment_files> files, std::uint64_t number);
   [[nodiscard]] encoded encode_batch(batch_header header, std::string front,
                                      std::string_view rows,
-                                     std::uint64_t at) const;
+                                     const position& at) const;
   [[nodiscard]] encoded encode_block(const block_to_write& block,
-                                     block_index durable,
-                                     std::uint64_t at) const;
+                                     block_index durable) const;
   [[nodiscard]] encoded encode_mark(std::string payload, block_index last,
                                     block_index durable,
-                                    std::uint64_t at) const;
-  [[nodiscard]] status write(const encoded& batch);
+                                    const position& at) const;
+  [[nodiscard]] std::vector<encoded> encode_listing(const manifest& listing,
+                                                    block_index last,
+                                                    block_index durable) const;
+  [[nodiscard]] status write(std::span<const encoded> batches);
   [[nodiscard]] status write_start(const start& how, const std::string& path);
+  [[nodiscard]] status write_blocks(const start& how);
 
   std::shared_ptr<segment_files> files_;
   std::shared_ptr<open_file> file_;
   std::uint64_t number_ = 0;
-  std::uint64_t offset_ = 0;
-  std::uint64_t sum_ = 0; // of the batch before
+  position end_;
   std::vector<block_location> first_blocks_;
   bool broken_ = false;
 };

@@ -236,7 +236,7 @@ TEST_CASE("a damaged manifest does not bring abandoned rows back") {
 TEST_CASE("a segment with a gap goes when every table is past it") {
   auto directory = temporary_directory{};
   {
-    auto log = open_segments(directory.path(), 4096 + 400);
+    auto log = open_segments(directory.path(), 4096 + 600);
     for (std::uint64_t i = 1; i <= 12; ++i)
       put(*log, {{1 + i % 2, 10 * i}});
     REQUIRE(sync(*log).has_value());
@@ -244,7 +244,7 @@ TEST_CASE("a segment with a gap goes when every table is past it") {
     auto at = place(*log, 1);
     flip(path_of(directory.path(), at), at.offset + 100);
   }
-  auto log = open_segments(directory.path(), 4096 + 400);
+  auto log = open_segments(directory.path(), 4096 + 600);
   auto all = std::uint64_t{0};
   auto floor_of = [&](table_id x) {
     return timestamp{x == all_tables ? all : 1000};

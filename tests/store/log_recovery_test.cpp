@@ -270,7 +270,7 @@ TEST_CASE("a released segment is gone after a restart and leaves no hole") {
 TEST_CASE("rows that follow a release in the same file are found again") {
   auto directory = temporary_directory{};
   {
-    auto log = open_segments(directory.path(), 6000);
+    auto log = open_segments(directory.path(), 7000);
     for (std::uint64_t i = 1; i <= 30; ++i)
       put(*log, {{1, i}});
     REQUIRE(sync(*log).has_value());
@@ -282,7 +282,7 @@ TEST_CASE("rows that follow a release in the same file are found again") {
     put(*log, {{1, 32}});
     CHECK(log->stats().segments == segments);
   }
-  auto log = open_segments(directory.path(), 6000);
+  auto log = open_segments(directory.path(), 7000);
   CHECK(scan(*log, 1).back() == 32);
 }
 
