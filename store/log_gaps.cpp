@@ -5,9 +5,10 @@
 namespace sluice {
 
 void log_gaps::on_row(row_cursor first) {
-  for (auto i = gaps_.rbegin(); i != gaps_.rend() && !i->bounded; ++i) {
-    if (i->limit == nowhere)
-      i->limit = first.previous();
+  for (auto i = gaps_.rbegin(); i != gaps_.rend() && i->limit == nowhere; ++i) {
+    i->limit = first.previous();
+    if (i->to != nowhere)
+      continue; // a state called it open: no row, but an end mark says more
     i->to = i->limit;
     i->bounded = true;
   }
@@ -15,7 +16,7 @@ void log_gaps::on_row(row_cursor first) {
 
 void log_gaps::on_state(block_index last_closed, row_cursor complete_to) {
   for (auto& x : gaps_) {
-    if (x.last > last_closed) {
+    if (x.last > last_closed && complete_to <= x.limit) {
       // What is behind the last end mark counts only if it gets one, too.
       x.to = std::max(x.after, complete_to);
       x.bounded = false;
@@ -26,6 +27,14 @@ void log_gaps::on_state(block_index last_closed, row_cursor complete_to) {
     }
     // Else the state is from after the loss and knows what was left.
   }
+}
+
+void log_gaps::on_end(row_cursor complete_to) {
+  for (auto& x : gaps_)
+    if (!x.bounded && x.limit < complete_to) {
+      x.to = x.limit;
+      x.bounded = true;
+    }
 }
 
 void log_gaps::cut(block_index to) {

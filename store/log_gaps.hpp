@@ -37,6 +37,8 @@ public:
   /// The log said behind the last block that every transaction up to
   /// `last_closed` is complete, the last of them ending at `complete_to`.
   void on_state(block_index last_closed, row_cursor complete_to);
+  /// The transactions up to `complete_to` are complete.
+  void on_end(row_cursor complete_to);
   /// Blocks behind `to` are gone; their indices are given out again.
   void cut(block_index to);
   /// Forgets those in [first, last].

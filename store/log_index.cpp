@@ -90,10 +90,11 @@ void log_index::note_resolved(timestamp resolved) {
 
 void log_index::restore(const log_state& state) {
   gaps_.on_state(state.last_closed, state.complete_to);
-  // An end mark that only `state` tells of stood in a gap.
+  // An end mark that only `state` tells of stood in a gap. Rows behind it there
+  // may be open.
   if (state.complete_to > state_.complete_to)
     if (const auto* gap = gaps_.with_end(state.complete_to))
-      state_.last_closed = std::max(state_.last_closed, gap->last);
+      state_.last_closed = std::max(state_.last_closed, gap->first.previous());
   state_.last_closed = std::max(state_.last_closed, state.last_closed);
   state_.complete_to = std::max(state_.complete_to, state.complete_to);
   state_.resolved = std::max(state_.resolved, state.resolved);
@@ -101,8 +102,11 @@ void log_index::restore(const log_state& state) {
 }
 
 status log_index::settle_gaps() {
+  gaps_.on_end(state_.complete_to);
   for (const auto& gap : gaps_.all()) {
-    if (gap.last <= state_.last_closed || !gap.counts())
+    // Behind it a transaction may have ended within a block.
+    auto closed = std::max(state_.last_closed, keep_to());
+    if (gap.last <= closed || !gap.counts())
       continue;
     if (gap.first != state_.last_closed.next())
       return fail(errc::log_corrupt,
@@ -295,6 +299,10 @@ scan_plan log_index::plan_whole(row_cursor after, block_index to,
     for (; block != blocks.end(); ++block) {
       if (block->first > to)
         return result;
+      if (block->block == nullptr && block->at.segment == 0) {
+        result.complete_to = std::max(result.complete_to, block->index);
+        continue; // lost, but nobody was promised its rows
+      }
       if (!result.pieces.empty() && bytes + block->at.size > bytes_max) {
         result.complete_to = block->first.previous();
         return result;
