@@ -73,7 +73,7 @@ TEST_CASE("a lost block whose rows come again stops nobody") {
 
 TEST_CASE("a lost block that does not count is no piece of a scan") {
   auto uut = with_lost_block();
-  for (std::uint64_t last_closed : {1, 3}) // when it was lost, and later
+  for (auto last_closed : {1U, 3U}) // when it was lost, and later
     uut.restore({{last_closed}, {{20}, {20}, 0}, {}});
   auto plan = uut.plan_scan(all_tables, {}, uut.last(), 1000);
   CHECK_FALSE(plan.failure);
