@@ -133,7 +133,7 @@ scan_files(const std::shared_ptr<file_ops>& ops, const std::string& directory) {
   auto numbers = list_segments(ops, directory);
   if (!numbers)
     return tl::unexpected{std::move(numbers.error())};
-  auto uuid = store_identity(ops, directory, numbers->empty());
+  auto uuid = store_identity(ops, directory, *numbers);
   if (!uuid)
     return tl::unexpected{std::move(uuid.error())};
   return scan_segments(ops, directory, *numbers, *uuid);

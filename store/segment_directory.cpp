@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 
+#include "store/segment_files.hpp"
 #include "store/segment_id.hpp"
 
 namespace sluice {
@@ -162,30 +163,42 @@ list_spools(const std::shared_ptr<file_ops>& ops,
   return result;
 }
 
-expected<store_uuid> store_identity(const std::shared_ptr<file_ops>& ops,
-                                    const std::string& directory, bool is_new) {
-  auto path = directory + "/store";
-  if (ops->access(path.c_str()) == 0) {
-    auto file = open_file::open(ops, path, O_RDONLY);
-    if (!file)
-      return tl::unexpected{std::move(file.error())};
-    auto size = (*file)->size();
-    auto bytes = size ? (*file)->read(0, std::min<std::uint64_t>(*size, 4096))
-                      : tl::unexpected{size.error()};
+namespace {
+
+expected<std::string> front_of(const std::shared_ptr<file_ops>& ops,
+                               const std::string& path) {
+  auto file = open_file::open(ops, path, O_RDONLY);
+  if (!file)
+    return tl::unexpected{std::move(file.error())};
+  auto size = (*file)->size();
+  if (!size)
+    return tl::unexpected{std::move(size.error())};
+  return (*file)->read(0, std::min<std::uint64_t>(*size, file_header_size));
+}
+
+// Each segment says whose it is: all of them the same, or nobody knows.
+expected<std::optional<store_uuid>>
+identity_in(const std::shared_ptr<file_ops>& ops, const std::string& directory,
+            const std::vector<std::uint64_t>& segments) {
+  auto result = std::optional<store_uuid>{};
+  for (auto segment : segments) {
+    auto bytes = front_of(ops, segment_path(directory, segment));
     if (!bytes)
       return tl::unexpected{std::move(bytes.error())};
-    auto result = decode_store_file(*bytes);
-    if (!result)
-      return fail(result.error().code, path + ": " + result.error().detail);
-    return result;
+    auto header = decode_file_header(*bytes);
+    if (!header || header->segment != segment)
+      continue;
+    if (result.value_or(header->uuid) != header->uuid)
+      return std::optional<store_uuid>{};
+    result = header->uuid;
   }
-  if (errno != ENOENT)
-    return system_failure("look up", path);
-  if (!is_new)
-    return fail(errc::log_corrupt, path + " is missing, segments are there");
-  auto uuid = store_uuid{};
-  if (ops->random(uuid.data(), uuid.size()) != 0)
-    return system_failure("draw the identity", path);
+  return result;
+}
+
+expected<store_uuid> write_identity(const std::shared_ptr<file_ops>& ops,
+                                    const std::string& directory,
+                                    const store_uuid& uuid) {
+  auto path = directory + "/store";
   auto file = open_file::open(ops, path + ".new", O_RDWR | O_CREAT | O_TRUNC);
   if (!file)
     return tl::unexpected{std::move(file.error())};
@@ -200,6 +213,41 @@ expected<store_uuid> store_identity(const std::shared_ptr<file_ops>& ops,
   if (!done)
     return tl::unexpected{std::move(done.error())};
   return uuid;
+}
+
+} // namespace
+
+expected<store_uuid>
+store_identity(const std::shared_ptr<file_ops>& ops,
+               const std::string& directory,
+               const std::vector<std::uint64_t>& segments) {
+  auto path = directory + "/store";
+  auto there = ops->access(path.c_str()) == 0;
+  if (!there && errno != ENOENT)
+    return system_failure("look up", path);
+  auto why = path + " is missing, segments are there";
+  if (there) {
+    auto bytes = front_of(ops, path);
+    if (!bytes)
+      return tl::unexpected{std::move(bytes.error())};
+    auto result = decode_store_file(*bytes);
+    if (result)
+      return result;
+    why = path + ": " + result.error().detail;
+    if (result.error().code != errc::log_corrupt)
+      return fail(result.error().code, why);
+  } else if (segments.empty()) {
+    auto uuid = store_uuid{};
+    if (ops->random(uuid.data(), uuid.size()) != 0)
+      return system_failure("draw the identity", path);
+    return write_identity(ops, directory, uuid);
+  }
+  auto found = identity_in(ops, directory, segments);
+  if (!found)
+    return tl::unexpected{std::move(found.error())};
+  if (!*found)
+    return fail(errc::log_corrupt, why);
+  return write_identity(ops, directory, **found);
 }
 
 } // namespace sluice

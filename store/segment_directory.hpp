@@ -38,11 +38,13 @@ list_segments(const std::shared_ptr<file_ops>& ops,
 [[nodiscard]] expected<std::vector<std::uint64_t>>
 list_spools(const std::shared_ptr<file_ops>& ops, const std::string& directory);
 
-/// The store's uuid, made at first use.
-/// @param is_new Whether the directory has no segments.
+/// The store's uuid, made at first use. If its file is damaged or missing, it
+/// is written again: each segment has the uuid, too.
+/// @param segments That are there.
 /// @error log_corrupt, log_format_newer, log_io
 [[nodiscard]] expected<store_uuid>
 store_identity(const std::shared_ptr<file_ops>& ops,
-               const std::string& directory, bool is_new);
+               const std::string& directory,
+               const std::vector<std::uint64_t>& segments);
 
 } // namespace sluice

@@ -36,7 +36,7 @@ status segment_log::recover() {
   auto numbers = list_segments(options_.ops, directory);
   if (!numbers)
     return tl::unexpected{std::move(numbers.error())};
-  auto uuid = store_identity(options_.ops, directory, numbers->empty());
+  auto uuid = store_identity(options_.ops, directory, *numbers);
   if (!uuid)
     return tl::unexpected{std::move(uuid.error())};
   files_ = std::make_shared<segment_files>(

@@ -393,17 +393,3 @@ TEST_CASE("a file of another store is refused") {
                 directory.file("b/00000000000000000002.seg"));
   CHECK(code_of_opening(directory.file("b")) == errc::log_corrupt);
 }
-
-TEST_CASE("the store file is checked, and missed") {
-  auto directory = temporary_directory{};
-  put(*open_segments(directory.path()), {{1, 10}});
-  auto bytes = slurp(directory.file("store"));
-  auto flipped = bytes;
-  flipped[20] = static_cast<char>(flipped[20] ^ 1);
-  spill(directory.file("store"), flipped);
-  CHECK(code_of_opening(directory.path()) == errc::log_corrupt);
-  fs::remove(directory.file("store"));
-  CHECK(code_of_opening(directory.path()) == errc::log_corrupt);
-  spill(directory.file("store"), bytes);
-  CHECK(code_of_opening(directory.path()) == errc::none);
-}
