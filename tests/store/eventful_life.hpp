@@ -24,6 +24,7 @@ struct eventful_life {
   std::uint64_t renewed = 0;
   std::uint64_t abandoned = 0;
   std::uint64_t released = 0;
+  std::uint64_t rewritten_again = 0; // what was rewritten before
 
   explicit eventful_life(std::uint64_t seed) : luck{seed} {
     segment_bytes = luck.percent(30) ? 1 : 4200 + luck.roll(3000);
@@ -54,7 +55,7 @@ struct eventful_life {
         spool();
       else if (what < 63)
         synced();
-      else if (what < 73)
+      else if (what < 78)
         let_go();
       else if (what < 88)
         rewritten();
@@ -163,6 +164,8 @@ private:
     REQUIRE(done);
     if (luck.percent(30))
       append();
+    for (auto segment : order->segments)
+      rewritten_again += generation_of(segment) > 0 ? 1 : 0;
     auto gone = log->rewritten(*done);
     if (luck.percent(80))
       REQUIRE(log->disk()->remove(gone));

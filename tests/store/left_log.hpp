@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -234,15 +235,17 @@ struct left_log {
     });
   }
 
-  [[nodiscard]] block_index durable_without(const place& hit) const {
-    auto has_rows = [&](const std::string& file) {
-      return std::any_of(places.begin(), places.end(), [&](const place& x) {
-        return x.rows && x.file == file;
-      });
-    };
+  [[nodiscard]] block_index
+  durable_without(const place& hit, const place* other = nullptr) const {
+    // What was abandoned at the end of a file says nothing.
+    auto ends = std::map<std::string, block_index>{};
+    for (const auto& x : places)
+      if (x.rows)
+        ends[x.file] = std::max(ends[x.file], x.last);
     auto result = block_index{};
     for (const auto& x : places)
-      if (&x != &hit && has_rows(x.file))
+      if (&x != &hit && &x != other && ends.contains(x.file)
+          && x.last <= ends[x.file])
         result = std::max(result, x.durable_before);
     return std::min(result, synced);
   }
@@ -258,6 +261,23 @@ struct left_log {
     if (!hit.rows || (known && hit.first <= durable_without(hit)))
       REQUIRE((now == end || lost));
     REQUIRE((hit.rows || !lost));
+    for (std::uint64_t table = 1; table <= life.tables; ++table) {
+      auto got = read_stored(log, table, floor_of(table));
+      REQUIRE((lost || !got.failure));
+      check_rows(got, table, life.from.up_to(now));
+    }
+  }
+
+  // Of two faults at once: no row is wrong, and what something proves durable
+  // does not go in silence.
+  void check_two(segment_log& log, const place& one, const place& two) const {
+    auto now = log.appended_to();
+    auto lost = log.report().blocks_lost > 0;
+    auto cut = end;
+    for (const auto* x : {&one, &two})
+      if (x->rows && x->first > durable_without(one, &two))
+        cut = std::min(cut, complete_before(x->first));
+    REQUIRE((now >= cut || lost));
     for (std::uint64_t table = 1; table <= life.tables; ++table) {
       auto got = read_stored(log, table, floor_of(table));
       REQUIRE((lost || !got.failure));
