@@ -41,6 +41,9 @@ TEST_CASE("rewritten rows stay when the only manifest is gone") {
   SUBCASE("one bit of it") {
     files[newest].at(4096 + 96 + 3) ^= 1;
   }
+  SUBCASE("one bit of each copy of it") {
+    rot_marks(files[newest]);
+  }
   SUBCASE("one bit of its header") {
     files[newest].at(4096 + 8) ^= 1;
   }

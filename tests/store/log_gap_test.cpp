@@ -222,6 +222,10 @@ TEST_CASE("a damaged manifest does not bring abandoned rows back") {
   SUBCASE("the manifest") {
     flip(last, 4096 + 100);
   }
+  SUBCASE("both copies of it") {
+    flip(last, 4096 + 100);
+    flip(last, slurp(last).find("BTCH", 4096 + 1) + 100);
+  }
   SUBCASE("its header") {
     flip(last, 4096 + 10);
   }
