@@ -24,19 +24,12 @@ std::vector<table_share> shares_of(const std::vector<block_run>& runs) {
   return result;
 }
 
-} // namespace
-
-block_summary summarize(const row_block& block) {
-  return summarize(block.bytes(), block.places(), block.ends());
-}
-
-block_summary summarize(std::string_view bytes, const row_places& places,
-                        const std::vector<std::uint32_t>& ends) {
+block_summary outline(std::string_view bytes, const row_places& places,
+                      const std::vector<std::uint32_t>& ends) {
   auto cursor = [&](std::size_t i) {
     return row_view{bytes.data() + places.offsets[i]}.cursor();
   };
   auto result = block_summary{};
-  result.tables = shares_of(places.runs);
   result.rows = static_cast<std::uint32_t>(places.offsets.size());
   result.first = cursor(0);
   result.last = cursor(places.offsets.size() - 1);
@@ -44,6 +37,23 @@ block_summary summarize(std::string_view bytes, const row_places& places,
     result.complete = ends.back();
     result.complete_to = cursor(result.complete - 1);
   }
+  return result;
+}
+
+} // namespace
+
+block_summary outline(const row_block& block) {
+  return outline(block.bytes(), block.places(), block.ends());
+}
+
+block_summary summarize(const row_block& block) {
+  return summarize(block.bytes(), block.places(), block.ends());
+}
+
+block_summary summarize(std::string_view bytes, const row_places& places,
+                        const std::vector<std::uint32_t>& ends) {
+  auto result = outline(bytes, places, ends);
+  result.tables = shares_of(places.runs);
   return result;
 }
 

@@ -13,6 +13,8 @@
 namespace sluice {
 
 [[nodiscard]] block_summary summarize(const row_block& block);
+/// Without its tables. @pre There are rows.
+[[nodiscard]] block_summary outline(const row_block& block);
 /// Of rows that nobody has made a block of. @pre There are some.
 [[nodiscard]] block_summary summarize(std::string_view bytes,
                                       const row_places& places,

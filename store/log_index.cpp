@@ -18,7 +18,7 @@ constexpr std::uint64_t window_bytes_min = 16 << 10;
 constexpr std::size_t reserved = 8;
 
 void append_tables(std::vector<table_id>& to, const segment_index& from) {
-  (void) from.tables().all_of([&](table_id table, std::uint32_t) {
+  (void) from.tables().all_of([&](table_id table, std::uint64_t) {
     to.push_back(table);
     return true;
   });
@@ -44,33 +44,43 @@ void log_index::begin_segment(std::uint64_t number, block_index first,
     segments_.back().expect_tables_of(*std::prev(segments_.end(), 2));
 }
 
-void log_index::add(const block_summary& summary, block_ptr block,
-                    const block_location& at, timestamp resolved) {
+void log_index::add(block_ptr block, const block_location& at,
+                    timestamp resolved) {
   auto& segment = segments_.back();
   auto index = segment.end();
-  gaps_.on_row(summary.first);
-  ++stats_.blocks;
-  if (block != nullptr) {
-    stats_.memory_bytes += block->footprint();
-    if (stats_.memory_bytes == block->footprint())
-      oldest_held_ = index;
-  }
-  segment.add({index, index, std::move(block), at, resolved, summary.last},
-              summary.tables);
-  last_cursor_ = summary.last;
-  note_ends(summary, index);
-  note_resolved(resolved);
+  auto summary = outline(*block);
+  stats_.memory_bytes += block->footprint();
+  if (stats_.memory_bytes == block->footprint())
+    oldest_held_ = index;
+  auto shares = shares_of(block->runs());
+  segment.add({index, index, std::move(block), at, resolved, summary.last,
+               false, std::move(shares)});
+  note_added(summary, index, resolved);
   let_go_of_old();
 }
 
-void log_index::note_ends(const block_summary& summary, block_index index) {
-  if (summary.complete > 0) {
-    state_.complete_to = summary.complete_to;
+void log_index::add(const block_summary& summary, const block_location& at,
+                    timestamp resolved) {
+  auto& segment = segments_.back();
+  auto index = segment.end();
+  segment.add({index, index, nullptr, at, resolved, summary.last, false,
+               shares_of(summary.tables)});
+  note_added(summary, index, resolved);
+}
+
+void log_index::note_added(const block_summary& x, block_index index,
+                           timestamp resolved) {
+  gaps_.on_row(x.first);
+  ++stats_.blocks;
+  last_cursor_ = x.last;
+  if (x.complete > 0) {
+    state_.complete_to = x.complete_to;
     marked_ = index;
-    marked_rows_ = summary.complete;
+    marked_rows_ = x.complete;
   }
-  if (summary.closed())
+  if (x.closed())
     state_.last_closed = index;
+  note_resolved(resolved);
 }
 
 // They keep their indices. A window may have stood for any number of them.
@@ -78,7 +88,7 @@ void log_index::add_gap(block_index to, std::string why) {
   auto& segment = segments_.back();
   auto first = segment.end();
   gaps_.add(first, to, last_cursor_, std::move(why));
-  segment.add({first, to, nullptr, {}, {}, last_cursor_}, {});
+  segment.add({first, to, nullptr, {}, {}, last_cursor_});
   stats_.blocks += segment.blocks().back().blocks();
 }
 
@@ -250,9 +260,9 @@ scan_plan log_index::plan_table(table_id table, row_cursor after,
 
 // False when it has no room.
 bool log_index::add_piece(scan_plan& to, plan_budget& left,
-                          const segment_index& segment, std::uint32_t number) {
+                          const segment_index& segment, std::uint64_t number) {
   const auto& share = segment.share(number);
-  const auto& held = segment.blocks()[share.block];
+  const auto& held = segment.block_of(number);
   if (held.first > left.to)
     return false;
   auto cold = std::uint64_t{0};
@@ -312,7 +322,8 @@ scan_plan log_index::plan_whole(row_cursor after, block_index to,
       auto next = scan_piece{block->first, block->block, block->at,
                              {},           block->last,  0};
       if (next.block == nullptr)
-        next.tables = segment->tables_in(*block);
+        for (const auto& share : block->shares)
+          next.tables.push_back(share.table);
       result.pieces.push_back(std::move(next));
     }
   }
@@ -366,7 +377,7 @@ log_index::releasable(const std::function<timestamp(table_id)>& floor_of,
     // Rows of any table may be lost there.
     auto lost = gaps_.highest(x.first(), x.end().previous());
     return (!lost || lost <= floor_of(all_tables))
-           && x.tables().all_of([&](table_id table, std::uint32_t newest) {
+           && x.tables().all_of([&](table_id table, std::uint64_t newest) {
                 return x.share(newest).last.commit_ts <= floors(table);
               });
   };

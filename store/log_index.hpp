@@ -57,9 +57,11 @@ public:
   /// @param begun Unix time; 0: not known.
   void begin_segment(std::uint64_t number, block_index first,
                      std::chrono::seconds begun = {});
-  /// Block `last().next()`. @param block May be null: not held.
-  void add(const block_summary& summary, block_ptr block,
-           const block_location& at, timestamp resolved);
+  /// Block `last().next()`, which is held.
+  void add(block_ptr block, const block_location& at, timestamp resolved);
+  /// One that is not.
+  void add(const block_summary& summary, const block_location& at,
+           timestamp resolved);
   /// What is left of blocks `last().next()` to `x.last`.
   void add(const rewritten_window& x);
   /// Blocks `last().next()` to `to` are lost. @param why Where they were.
@@ -172,7 +174,8 @@ private:
   segment_of(block_index index) const;
   [[nodiscard]] segment_list::const_iterator
   segment_after(row_cursor after) const;
-  void note_ends(const block_summary& summary, block_index index);
+  void note_added(const block_summary& x, block_index index,
+                  timestamp resolved);
   [[nodiscard]] std::vector<std::uint64_t>
   live_by_segment(const std::function<timestamp(table_id)>& floor_of) const;
   template <class Visit>
@@ -185,7 +188,7 @@ private:
   void let_go_of_old();
   [[nodiscard]] static bool add_piece(scan_plan& to, plan_budget& left,
                                       const segment_index& segment,
-                                      std::uint32_t number);
+                                      std::uint64_t number);
   void forget(const segment_index& from);
   void forget_held(const held_block& block) noexcept;
 
@@ -199,7 +202,7 @@ private:
   std::uint32_t marked_rows_ = 0; // its rows up to that mark
   timestamp pending_resolved_;    // for when the log closes
   log_stats stats_;
-  mutable std::vector<std::uint32_t> found_; // while a plan is made
+  mutable std::vector<std::uint64_t> found_; // while a plan is made
 };
 
 /// The complete rows of a block whose other rows are open; null without one.

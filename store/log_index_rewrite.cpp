@@ -12,20 +12,15 @@ namespace sluice {
 namespace {
 
 void add_window(segment_index& to, const rewritten_window& x) {
-  to.add({x.first, x.last, nullptr, x.at, x.resolved, x.summary.last, true, 0,
-          x.summary.pieces},
-         x.summary.tables);
+  to.add({x.first, x.last, nullptr, x.at, x.resolved, x.summary.last, true,
+          shares_of(x.summary.tables), x.summary.pieces});
 }
 
 } // namespace
 
 void log_index::add(const rewritten_window& x) {
-  gaps_.on_row(x.summary.first);
   add_window(segments_.back(), x);
-  ++stats_.blocks;
-  last_cursor_ = x.summary.last;
-  note_ends(x.summary, x.last);
-  note_resolved(x.resolved);
+  note_added(x.summary, x.last, x.resolved);
 }
 
 // Of each segment, in order. Shares of a table above its floor are its newest.
@@ -35,7 +30,7 @@ std::vector<std::uint64_t> log_index::live_by_segment(
   auto result = std::vector<std::uint64_t>{};
   for (const auto& x : segments_) {
     auto live = std::uint64_t{0};
-    (void) x.tables().all_of([&](table_id table, std::uint32_t newest) {
+    (void) x.tables().all_of([&](table_id table, std::uint64_t newest) {
       auto floor = floors(table);
       for (auto i = newest;
            i != table_map::none && x.share(i).last.commit_ts > floor;
@@ -134,7 +129,7 @@ void log_index::move_behind(block_index after,
       if (block.index > after) {
         auto moved = block;
         moved.at = *at++;
-        next.add(std::move(moved), x.shares_of(block));
+        next.add(std::move(moved));
       }
     x.cut(after);
   }

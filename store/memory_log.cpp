@@ -102,7 +102,7 @@ private:
   void put(const block_ptr& block, timestamp resolved) {
     auto at = block_location{segment_, 0, block->bytes().size()};
     disk_->put(at, block);
-    index_.add(summarize(*block), block, at, resolved);
+    index_.add(block, at, resolved);
     // The last segment stays, so it is always an empty one.
     index_.begin_segment(++segment_, last().next(), unix_time());
   }

@@ -151,8 +151,11 @@ status rocksdb_log::begin_segment() {
 void rocksdb_log::add(const block_ptr& block, const stored_block& entry) {
   auto size = rows_bytes(entry.summary);
   sizes_[segment_] += size;
-  index_.add(entry.summary, block, {segment_, entry.index.value, size},
-             entry.resolved);
+  auto at = block_location{segment_, entry.index.value, size};
+  if (block != nullptr)
+    index_.add(block, at, entry.resolved);
+  else
+    index_.add(entry.summary, at, entry.resolved);
 }
 
 status rocksdb_log::abandon_open() {

@@ -12,6 +12,30 @@ constexpr std::size_t prefetched = 16;
 
 } // namespace
 
+std::vector<indexed_share> shares_of(const std::vector<block_run>& runs) {
+  auto result = std::vector<indexed_share>{};
+  result.reserve(runs.size());
+  for (const auto& x : runs) {
+    auto bytes = static_cast<std::uint32_t>(x.bytes);
+    if (result.empty() || result.back().table != x.table) {
+      result.push_back({x.table, x.last_cursor, bytes});
+    } else {
+      auto& share = result.back();
+      share.last = std::max(share.last, x.last_cursor);
+      share.bytes += bytes;
+    }
+  }
+  return result;
+}
+
+std::vector<indexed_share> shares_of(const std::vector<table_share>& tables) {
+  auto result = std::vector<indexed_share>{};
+  result.reserve(tables.size());
+  for (const auto& x : tables)
+    result.push_back({x.table, x.last, static_cast<std::uint32_t>(x.bytes)});
+  return result;
+}
+
 const held_block& segment_index::at(block_index index) const {
   auto place = index.value - first_.value; // unless it was rewritten
   if (place < blocks_.size() && blocks_[place].index == index)
@@ -21,36 +45,19 @@ const held_block& segment_index::at(block_index index) const {
     [&](const held_block& x) { return x.index < index; });
 }
 
-std::vector<table_share>
-segment_index::shares_of(const held_block& block) const {
-  auto next = static_cast<std::size_t>(&block - blocks_.data()) + 1;
-  auto end = next < blocks_.size() ? blocks_[next].shares : shares_.size();
-  auto result = std::vector<table_share>{};
-  for (std::size_t i = block.shares; i < end; ++i)
-    result.push_back({shares_[i].table, {}, shares_[i].last, shares_[i].bytes});
-  return result;
-}
-
-std::vector<table_id> segment_index::tables_in(const held_block& block) const {
-  auto result = std::vector<table_id>{};
-  for (const auto& x : shares_of(block))
-    result.push_back(x.table);
-  return result;
-}
-
-void segment_index::add(held_block block,
-                        const std::vector<table_share>& tables) {
-  auto number = static_cast<std::uint32_t>(shares_.size());
-  auto place = static_cast<std::uint32_t>(blocks_.size());
-  block.shares = number;
+void segment_index::add(held_block block) {
   blocks_.push_back(std::move(block));
-  for (std::size_t i = 0; i < tables.size(); ++i, ++number) {
-    if (i + prefetched < tables.size())
-      newest_.prefetch(tables[i + prefetched].table);
-    const auto& x = tables[i];
-    shares_.push_back({x.table, x.last, static_cast<std::uint32_t>(x.bytes),
-                       place, newest_.exchange(x.table, number)});
-    row_bytes_ += x.bytes;
+  link(blocks_.size() - 1);
+}
+
+// A pass of its own: its misses would hold up what makes the shares.
+void segment_index::link(std::uint64_t block) {
+  auto& shares = blocks_[block].shares;
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    if (i + prefetched < shares.size())
+      newest_.prefetch(shares[i + prefetched].table);
+    shares[i].previous = newest_.exchange(shares[i].table, block << 32 | i);
+    row_bytes_ += shares[i].bytes;
   }
 }
 
@@ -64,14 +71,11 @@ void segment_index::cut(block_index last) {
   }
   if (keep == blocks_.end())
     return;
-  shares_.resize(keep->shares);
   blocks_.erase(keep, blocks_.end());
   newest_ = {};
   row_bytes_ = 0;
-  for (std::uint32_t i = 0; i < shares_.size(); ++i) {
-    (void) newest_.exchange(shares_[i].table, i);
-    row_bytes_ += shares_[i].bytes;
-  }
+  for (std::size_t i = 0; i < blocks_.size(); ++i)
+    link(i);
 }
 
 } // namespace sluice

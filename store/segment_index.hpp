@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <vector>
 
 #include "messages/block_summary.hpp"
@@ -14,6 +13,21 @@
 
 namespace sluice {
 
+/// One table's rows in a block. Its number in a segment: the block's place
+/// there << 32 | its own in the block.
+struct indexed_share {
+  table_id table;
+  row_cursor last;
+  std::uint32_t bytes = 0; ///< A block has fewer than 4 GiB.
+  std::uint64_t previous = table_map::none; ///< Of that table, in the segment.
+};
+
+/// A table has several runs where its schema changed.
+[[nodiscard]] std::vector<indexed_share>
+shares_of(const std::vector<block_run>& runs);
+[[nodiscard]] std::vector<indexed_share>
+shares_of(const std::vector<table_share>& tables);
+
 /// A live block of a segment, or what was rewritten of several.
 struct held_block {
   block_index first; ///< Below `index` if it is a window, or a gap.
@@ -23,22 +37,13 @@ struct held_block {
   timestamp resolved;
   row_cursor last;
   bool window = false;
-  std::uint32_t shares = 0; ///< Number of its first one; a gap has none.
+  std::vector<indexed_share> shares = {}; ///< By table; a gap has none.
   std::vector<std::uint32_t> pieces = {}; ///< See `block_summary`.
 
   /// How many it counts for.
   [[nodiscard]] std::uint64_t blocks() const noexcept {
     return window ? 1 : index.value - first.value + 1;
   }
-};
-
-/// One table's rows in a block.
-struct indexed_share {
-  table_id table;
-  row_cursor last;
-  std::uint32_t bytes = 0; ///< A block has fewer than 4 GiB.
-  std::uint32_t block = 0; ///< Place among those of the segment.
-  std::uint32_t previous = table_map::none; ///< Of that table, in the segment.
 };
 
 /// The blocks of one segment by index and by table. Each segment is indexed by
@@ -70,7 +75,7 @@ public:
   [[nodiscard]] const held_block& at(block_index index) const;
   /// Its last block is in a gap.
   [[nodiscard]] bool ends_lost() const noexcept {
-    return !blocks_.empty() && blocks_.back().shares == shares_.size();
+    return !blocks_.empty() && blocks_.back().shares.empty();
   }
   /// Bytes of all rows that count.
   [[nodiscard]] std::uint64_t row_bytes() const noexcept { return row_bytes_; }
@@ -78,23 +83,21 @@ public:
   // -- tables -----------------------------------------------------------------
 
   [[nodiscard]] const table_map& tables() const noexcept { return newest_; }
-  [[nodiscard]] const indexed_share& share(std::uint32_t number) const {
-    return shares_[number];
+  [[nodiscard]] const held_block& block_of(std::uint64_t share) const {
+    return blocks_[share >> 32];
   }
   /// Which of its block's shares that is.
-  [[nodiscard]] std::uint32_t place(std::uint32_t number) const {
-    return number - blocks_[shares_[number].block].shares;
+  [[nodiscard]] static std::uint32_t place(std::uint64_t share) {
+    return static_cast<std::uint32_t>(share);
   }
-  /// With rows in `block`, which is one of these. @returns Ascending.
-  [[nodiscard]] std::vector<table_id> tables_in(const held_block& block) const;
-  /// Without their first cursors.
-  [[nodiscard]] std::vector<table_share>
-  shares_of(const held_block& block) const;
+  [[nodiscard]] const indexed_share& share(std::uint64_t number) const {
+    return block_of(number).shares[place(number)];
+  }
 
   // -- changes ----------------------------------------------------------------
 
-  /// Behind the last one. @param block Without shares.
-  void add(held_block block, const std::vector<table_share>& tables);
+  /// Behind the last one. What its shares come after is found here.
+  void add(held_block block);
   /// So many bytes of its rows stay, however often it is rewritten.
   void discount(std::uint64_t bytes) { row_bytes_ -= bytes; }
   /// Only blocks up to `last` stay, and what a gap has up to it.
@@ -105,12 +108,13 @@ public:
   }
 
 private:
+  void link(std::uint64_t block);
+
   std::uint64_t number_ = 0;
   block_index first_;
   std::chrono::seconds begun_;
   std::vector<held_block> blocks_;
-  std::deque<indexed_share> shares_; // by block, then table
-  table_map newest_;                 // the last share of each table
+  table_map newest_; // the last share of each table
   std::uint64_t row_bytes_ = 0;
 };
 

@@ -37,7 +37,7 @@ expected<block_ptr> segment_log::append(block_ptr block, timestamp resolved) {
   noted_durable_ = synced_to_;
   remember_size();
   count(block, **taken);
-  index_.add(summarize(**taken), *taken, *at, resolved);
+  index_.add(*taken, *at, resolved);
   return taken;
 }
 
@@ -163,7 +163,7 @@ status segment_log::abandon_open() {
   if (durable_.at > keep)
     durable_ = {keep, how.listing.state};
   if (*rest != nullptr)
-    index_.add(summarize(**rest), *rest, writer_->first_blocks().front(),
+    index_.add(*rest, writer_->first_blocks().front(),
                resolved());
   return {};
 }

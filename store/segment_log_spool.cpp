@@ -99,7 +99,7 @@ status segment_log::refer_to(const spool_writer& spool,
   files_->commit(spool.number(), how, chunks.back().place.offset);
   for (const auto& x : chunks) {
     auto ends = &x == &chunks.back();
-    index_.add(committed(x.summary, how, ends), nullptr,
+    index_.add(committed(x.summary, how, ends),
                {spool.number(), x.place.offset, x.place.size(), {}},
                ends ? how.resolved : timestamp{});
   }

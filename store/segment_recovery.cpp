@@ -141,7 +141,7 @@ void segment_log::index_batch(std::uint64_t number, const found_batch& batch) {
   if (header.kind == batch_kind::window)
     index_.add({header.first, header.last, at, header.resolved, batch.summary});
   else
-    index_.add(batch.summary, nullptr, at, header.resolved);
+    index_.add(batch.summary, at, header.resolved);
 }
 
 void segment_log::index_segment(const kept_segment& segment) {
@@ -194,7 +194,7 @@ status segment_log::start_after(const recovery_verdict& verdict,
   index_.cut_open(writer_->number(), begun_);
   stated_durably_ = last_closed();
   if (*rest != nullptr)
-    index_.add(summarize(**rest), *rest, writer_->first_blocks().front(),
+    index_.add(*rest, writer_->first_blocks().front(),
                resolved());
   synced_to_ = last();
   closed_durably_ = last_closed();

@@ -15,14 +15,14 @@ namespace sluice {
 /// cache miss, not the three of a chained hash table. Nothing is taken out.
 class table_map {
 public:
-  static constexpr auto none = std::numeric_limits<std::uint32_t>::max();
+  static constexpr auto none = std::numeric_limits<std::uint64_t>::max();
 
   /// `none` if it has no number.
-  [[nodiscard]] std::uint32_t find(table_id table) const {
+  [[nodiscard]] std::uint64_t find(table_id table) const {
     return slots_.empty() ? none : slots_[place_of(table)].number;
   }
   /// Sets it. @returns What it was before.
-  std::uint32_t exchange(table_id table, std::uint32_t number) {
+  std::uint64_t exchange(table_id table, std::uint64_t number) {
     if (size_ >= slots_.size() / 4 * 3)
       grow(2 * slots_.size());
     auto& x = slots_[place_of(table)];
@@ -54,7 +54,7 @@ public:
 private:
   struct slot {
     table_id table;
-    std::uint32_t number = none; // that: a free place
+    std::uint64_t number = none; // that: a free place
   };
 
   [[nodiscard]] std::size_t first_place_of(table_id table) const {

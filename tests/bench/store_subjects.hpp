@@ -198,7 +198,7 @@ private:
   std::vector<place>& list_of(table_id table) {
     auto number = tables_.find(table);
     if (number == table_map::none) {
-      number = static_cast<std::uint32_t>(lists_.size());
+      number = lists_.size();
       lists_.emplace_back();
       (void) tables_.exchange(table, number);
     }

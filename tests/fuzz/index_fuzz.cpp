@@ -102,8 +102,10 @@ private:
     if (lost)
       return index_.add_gap(at, "lost");
     auto location = block_location{number_, at.value * 64, 100};
-    index_.add(summarize(*block), in_.roll(2) == 0 ? nullptr : block, location,
-               resolved);
+    if (in_.roll(2) == 0)
+      index_.add(summarize(*block), location, resolved);
+    else
+      index_.add(block, location, resolved);
     must(index_.stats().memory_bytes <= memory_max);
   }
 
@@ -139,7 +141,7 @@ private:
     }
     must(partial.has_value() == !builder.empty());
     if (auto block = builder.finish(); !block->empty())
-      index_.add(summarize(*block), block, {number_, 64, 100}, {});
+      index_.add(block, {number_, 64, 100}, {});
     must(!index_.open());
     must(rows_.empty() || rows_.back().lost
          || index_.state().complete_to >= rows_.back().cursor);

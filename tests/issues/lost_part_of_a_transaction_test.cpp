@@ -14,7 +14,7 @@ TEST_CASE("a lost block whose transaction ends in another lost one counts") {
   auto uut = log_index{};
   uut.begin_segment(1, {1});
   uut.add_gap({1}, "first");
-  uut.add(summarize(*block_of({{7, 20}})), nullptr, {1, 4096, 100}, {});
+  uut.add(summarize(*block_of({{7, 20}})), {1, 4096, 100}, {});
   uut.restore({}); // nothing is complete
   uut.add_gap({3}, "second");
   uut.restore({{3}, {{30}, {30}, 0}, {30}});

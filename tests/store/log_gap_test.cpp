@@ -298,7 +298,7 @@ TEST_CASE("a gap takes as much memory as a block, however many it had") {
                              cursor(1),
                              cursor(1)};
     index.begin_segment(1, {1});
-    index.add(row, nullptr, {}, {});
+    index.add(row, block_location{}, {});
     index.add_gap({count}, "1.seg: byte 4096");
     REQUIRE(index.blocks_of({1}).size() == 2);
     CHECK(index.stats().blocks == count);

@@ -17,11 +17,11 @@ using numbers = std::vector<std::uint64_t>;
 
 // Block `index` with rows of these tables, ascending, 10 bytes of each.
 void add(segment_index& to, std::uint64_t index, const numbers& tables) {
-  auto shares = std::vector<table_share>{};
+  auto shares = std::vector<indexed_share>{};
   auto at = row_cursor{{index}, {index}, 0};
   for (auto table : tables)
-    shares.push_back({{table}, at, at, 10});
-  to.add({{index}, {index}, nullptr, {}, {}, at}, shares);
+    shares.push_back({{table}, at, 10});
+  to.add({{index}, {index}, nullptr, {}, {}, at, false, shares});
 }
 
 segment_index sample() {
@@ -38,8 +38,19 @@ numbers blocks_of(const segment_index& uut, table_id table) {
   auto result = numbers{};
   for (auto i = uut.tables().find(table); i != table_map::none;
        i = uut.share(i).previous)
-    result.push_back(uut.blocks()[uut.share(i).block].index.value);
+    result.push_back(uut.block_of(i).index.value);
   return result;
+}
+
+numbers tables_in(const held_block& block) {
+  auto result = numbers{};
+  for (const auto& x : block.shares)
+    result.push_back(x.table.value);
+  return result;
+}
+
+row_cursor cursor(std::uint64_t ts) {
+  return {{ts}, {ts}, 0};
 }
 
 } // namespace
@@ -54,10 +65,24 @@ TEST_CASE("the blocks of a table are found from the newest back") {
 
 TEST_CASE("a block knows its tables, and a share its place among them") {
   auto uut = sample();
-  CHECK(uut.tables_in(uut.at({6})) == std::vector<table_id>{{2}, {3}});
-  CHECK(uut.tables_in(uut.at({7})).empty());
-  CHECK(uut.tables_in(uut.at({8})) == std::vector<table_id>{{2}});
+  CHECK(tables_in(uut.at({6})) == numbers{2, 3});
+  CHECK(tables_in(uut.at({7})).empty());
+  CHECK(tables_in(uut.at({8})) == numbers{2});
   CHECK(uut.place(uut.tables().find({3})) == 1);
+}
+
+TEST_CASE("a table whose schema changes has one share of a block") {
+  auto uut = segment_index{1, {5}, {}};
+  auto run = [](std::uint64_t table, std::uint64_t ts) {
+    return block_run{{table}, {ts}, 0, 1, 10, cursor(ts), cursor(ts)};
+  };
+  auto runs = std::vector{run(1, 4), run(2, 3), run(2, 9), run(3, 1)};
+  uut.add({{5}, {5}, nullptr, {}, {}, cursor(9), false, shares_of(runs)});
+  CHECK(tables_in(uut.at({5})) == numbers{1, 2, 3});
+  auto two = uut.share(uut.tables().find({2}));
+  CHECK(two.last == cursor(9));
+  CHECK(two.bytes == 20);
+  CHECK(two.previous == table_map::none);
 }
 
 TEST_CASE("what is cut off leaves nothing behind") {
@@ -84,7 +109,7 @@ TEST_CASE("a map of tables finds each of many, and no other") {
   CHECK(uut.size() == 1000);
   CHECK(uut.find({1}) == table_map::none);
   auto seen = std::uint64_t{0};
-  (void) uut.all_of([&](table_id table, std::uint32_t number) {
+  (void) uut.all_of([&](table_id table, std::uint64_t number) {
     seen += table.value >> 20;
     return number == (table.value >> 20) + 1;
   });
