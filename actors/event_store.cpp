@@ -23,26 +23,6 @@ log_position position(const log_engine& engine) {
           engine.appended_to(), engine.resolved()};
 }
 
-std::vector<planned_scan> plan(const log_engine& engine,
-                               const std::vector<scan_wish>& wishes) {
-  auto result = std::vector<planned_scan>{};
-  for (const auto& wish : wishes) {
-    auto found = engine.plan_scan(wish.table, wish.after, wish.to,
-                                  wish.bytes_max);
-    auto planned = planned_scan{{}, found.complete_to, found.failure};
-    for (auto& x : found.pieces)
-      planned.pieces.push_back({x.index,
-                                std::move(x.block),
-                                x.location,
-                                std::move(x.tables),
-                                x.last,
-                                {},
-                                x.run});
-    result.push_back(std::move(planned));
-  }
-  return result;
-}
-
 void perform_all(pointer self, event_store_state::effects effects);
 
 /// Carries out what the state decided. The only place that sends, and that
@@ -99,7 +79,7 @@ struct perform {
     engine().rewrite_failed(x.why, x.at_fault);
   }
   void operator()(plan_scans& x) const {
-    then(core().on_planned(x.ticket, plan(engine(), x.wishes), now(self)));
+    then(core().on_planned(x.ticket, engine().plan_scans(x.wishes), now(self)));
   }
 
   // -- messages ---------------------------------------------------------------

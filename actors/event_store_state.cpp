@@ -294,9 +294,10 @@ event_store_state::on_scan_request(std::size_t shard, scan_request request) {
   return out;
 }
 
-event_store_state::effects event_store_state::on_planned(
-  std::uint64_t ticket, std::vector<planned_scan> plans, milliseconds now) {
-  return with_schedule(scans_.on_planned(ticket, std::move(plans), retention_),
+event_store_state::effects event_store_state::on_planned(std::uint64_t ticket,
+                                                         planned_scans found,
+                                                         milliseconds now) {
+  return with_schedule(scans_.on_planned(ticket, std::move(found), retention_),
                        now);
 }
 

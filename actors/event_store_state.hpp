@@ -148,8 +148,7 @@ public:
   void on_shard_gone(std::size_t shard);
   [[nodiscard]] effects on_scan_request(std::size_t shard,
                                         scan_request request);
-  [[nodiscard]] effects on_planned(std::uint64_t ticket,
-                                   std::vector<planned_scan> plans,
+  [[nodiscard]] effects on_planned(std::uint64_t ticket, planned_scans found,
                                    milliseconds now);
   [[nodiscard]] effects on_blocks_read(const blocks_read& message,
                                        milliseconds now);

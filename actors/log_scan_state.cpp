@@ -26,15 +26,15 @@ void append_within(std::vector<scan_rows>& to, const scan_rows& rows,
 
 // The rows that an entry asks for, by full cursors: several transactions may
 // share a commit_ts.
-void append_asked(std::vector<scan_rows>& to, const planned_piece& piece,
-                  const scan_entry& asked, key_filter& within) {
-  const auto& block = piece.block;
+void append_asked(std::vector<scan_rows>& to, const block_ptr& block,
+                  std::size_t hint, const scan_entry& asked,
+                  key_filter& within) {
   if (asked.table == all_tables) {
     to.push_back({block, 0, static_cast<std::uint32_t>(block->rows())});
     return;
   }
   const auto& runs = block->runs();
-  for (auto i = first_run(*block, asked.table, piece.run);
+  for (auto i = first_run(*block, asked.table, hint);
        i < runs.size() && runs[i].table == asked.table; ++i) {
     const auto& run = runs[i];
     if (run.last_cursor <= asked.after)
@@ -46,18 +46,6 @@ void append_asked(std::vector<scan_rows>& to, const planned_piece& piece,
     else
       append_within(to, rows, within);
   }
-}
-
-// What is in memory goes at once.
-void cut_at_disk(planned_scan& plan) {
-  auto cold = std::find_if(
-    plan.pieces.begin(), plan.pieces.end(),
-    [](const planned_piece& x) { return x.block == nullptr; });
-  if (cold == plan.pieces.end())
-    return;
-  plan.complete_to = cold->index.previous();
-  plan.on_disk = true;
-  plan.pieces.erase(cold, plan.pieces.end());
 }
 
 } // namespace
@@ -95,27 +83,44 @@ log_scan_state::effects log_scan_state::on_request(std::size_t shard,
   return {std::move(plan)};
 }
 
-log_scan_state::effects
-log_scan_state::on_planned(std::uint64_t ticket,
-                           std::vector<planned_scan> plans,
-                           retention_state& floors) {
-  auto found = open_.find(ticket);
-  if (found == open_.end())
+log_scan_state::effects log_scan_state::on_planned(std::uint64_t ticket,
+                                                   planned_scans found,
+                                                   retention_state& floors) {
+  auto asked = open_.find(ticket);
+  if (asked == open_.end())
     return {};
-  auto& scan = found->second;
-  scan.plans = std::move(plans);
+  auto& scan = asked->second;
+  scan.found = std::move(found);
   if (scan.lane == scan_lane::memory)
-    for (auto& plan : scan.plans)
-      cut_at_disk(plan);
-  for (const auto& plan : scan.plans)
-    for (const auto& piece : plan.pieces)
+    cut_at_disk(scan);
+  for (const auto& plan : scan.found.scans)
+    for (const auto& piece : scan.found.pieces_of(plan)) {
+      const auto& x = scan.found.blocks[piece.block];
       // Tables of one block are often scanned together: read it once.
-      if (piece.block == nullptr
-          && scan.places.emplace(piece.location, scan.missing.size()).second)
-        scan.missing.push_back(piece.location);
+      if (x.block == nullptr
+          && scan.places.emplace(piece.block, scan.missing.size()).second)
+        scan.missing.push_back(x.location);
+    }
   if (scan.missing.empty())
     return {finish(ticket, floors)};
   return {read_blocks{ticket, scan.missing}};
+}
+
+// What is in memory goes at once.
+void log_scan_state::cut_at_disk(open_scan& scan) {
+  for (std::size_t i = 0; i < scan.found.scans.size(); ++i) {
+    auto& plan = scan.found.scans[i];
+    auto pieces = scan.found.pieces_of(plan);
+    auto cold = std::find_if(
+      pieces.begin(), pieces.end(), [&](const scan_piece& x) {
+        return scan.found.blocks[x.block].block == nullptr;
+      });
+    if (cold == pieces.end())
+      continue;
+    plan.complete_to = scan.found.blocks[cold->block].index.previous();
+    plan.count = static_cast<std::size_t>(cold - pieces.begin());
+    scan.answer.results[scan.planned[i]].on_disk = true;
+  }
 }
 
 log_scan_state::effects
@@ -125,16 +130,10 @@ log_scan_state::on_blocks_read(const blocks_read& message,
   if (found == open_.end())
     return {};
   auto& scan = found->second;
-  for (auto& plan : scan.plans)
-    for (auto& piece : plan.pieces) {
-      if (piece.block != nullptr)
-        continue;
-      auto i = scan.places.at(piece.location);
-      if (i < message.blocks.size())
-        piece.block = message.blocks[i];
-      if (i < message.failures.size())
-        piece.failure = message.failures[i];
-    }
+  scan.failures = message.failures;
+  for (auto [block, i] : scan.places)
+    if (i < message.blocks.size())
+      scan.found.blocks[block].block = message.blocks[i];
   return {finish(message.ticket, floors)};
 }
 
@@ -149,34 +148,43 @@ void log_scan_state::refuse(scan_result& result, const retention_state& floors,
 void log_scan_state::fill(open_scan& scan, std::size_t wish,
                           const retention_state& floors) {
   auto& result = scan.answer.results[scan.planned[wish]];
-  const auto& plan = scan.plans[wish];
+  const auto& plan = scan.found.scans[wish];
   result.complete_to = plan.complete_to;
-  result.on_disk = plan.on_disk;
   result.failure = plan.failure.code;
   result.detail = plan.failure.detail;
   auto within = key_filter{result.asked.range};
-  for (const auto& piece : plan.pieces) {
-    if (piece.block != nullptr) {
-      append_asked(result.rows, piece, result.asked, within);
-      continue;
-    }
-    if (piece.failure.code == errc::log_corrupt && !result.rows.empty()) {
-      // What precedes it may go on; the next scan begins with it.
-      result.complete_to = piece.index.previous();
-      return;
-    }
-    // Never an empty result for rows that could not be read.
-    result.rows.clear();
-    result.complete_to = {};
-    result.failure = piece.failure ? piece.failure.code : errc::log_io;
-    result.detail = piece.failure.detail;
-    if (result.failure == errc::out_of_range)
-      refuse(result, floors, scan.upper);
-    if (result.failure == errc::log_corrupt) {
-      result.damaged_tables = piece.tables;
-      result.damaged_to = piece.last;
-    }
+  for (auto i = plan.first; i < plan.first + plan.count; ++i) {
+    prefetch_behind(scan.found, i);
+    auto [place, run] = scan.found.pieces[i];
+    const auto& block = scan.found.blocks[place].block;
+    if (block == nullptr)
+      return fill_unread(scan, place, result, floors);
+    append_asked(result.rows, block, run, result.asked, within);
+  }
+}
+
+void log_scan_state::fill_unread(const open_scan& scan, std::uint32_t block,
+                                 scan_result& result,
+                                 const retention_state& floors) {
+  const auto& unread = scan.found.blocks[block];
+  auto i = scan.places.at(block);
+  auto failure = i < scan.failures.size() ? scan.failures[i] : error{};
+  if (failure.code == errc::log_corrupt && !result.rows.empty()) {
+    // What precedes it may go on; the next scan begins with it.
+    result.complete_to = unread.index.previous();
     return;
+  }
+  // Never an empty result for rows that could not be read.
+  result.rows.clear();
+  result.complete_to = {};
+  result.failure = failure ? failure.code : errc::log_io;
+  result.detail = failure.detail;
+  if (result.failure == errc::out_of_range)
+    refuse(result, floors, scan.upper);
+  if (result.failure == errc::log_corrupt) {
+    if (result.asked.table == all_tables)
+      result.damaged_tables = unread.tables;
+    result.damaged_to = unread.last;
   }
 }
 

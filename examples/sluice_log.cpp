@@ -85,7 +85,7 @@ status read_rows(const opened_log& log, const wish& what, Take take) {
     after = {};
   auto& engine = *log.engine;
   for (auto done = block_index{}; done < engine.last();) {
-    auto plan = engine.plan_scan(*table, after, engine.last(), 1U << 20);
+    auto plan = plan_scan(engine, {*table, after, engine.last(), 1U << 20});
     if (plan.failure)
       return tl::unexpected{std::move(plan.failure)};
     for (const auto& piece : plan.pieces) {

@@ -27,10 +27,9 @@ public:
   [[nodiscard]] timestamp resolved() const override {
     return index_.state().resolved;
   }
-  [[nodiscard]] scan_plan plan_scan(table_id table, row_cursor after,
-                                    block_index to,
-                                    std::uint64_t bytes_max) const override {
-    return index_.plan_scan(table, after, to, bytes_max);
+  [[nodiscard]] planned_scans
+  plan_scans(std::span<const scan_wish> wishes) const override {
+    return index_.plan_scans(wishes);
   }
   [[nodiscard]] std::uint64_t live_bytes(
     const std::function<timestamp(table_id)>& floor_of) const override {

@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "messages/disk.hpp"
@@ -11,6 +13,7 @@
 #include "messages/ids.hpp"
 #include "messages/retention.hpp"
 #include "messages/row.hpp"
+#include "messages/scan_plan.hpp"
 #include "messages/spool.hpp"
 
 /// The contract of a partition's log. Every engine passes one contract test.
@@ -18,33 +21,6 @@
 /// Threads: a `log_engine` belongs to one thread. Its `log_disk` may be used
 /// from any thread; it does what can block: reads, syncs, deletions.
 namespace sluice {
-
-/// A block that holds rows of a scan. What is left of several blocks after a
-/// rewrite is one, and has the index of the first. `block` is null when the
-/// rows must be read from disk at `location`. Only `location.segment` means
-/// something to others: the number that `release` gives out once it can't be
-/// read any more.
-struct scan_piece {
-  block_index index;
-  block_ptr block;
-  block_location location;
-  /// With rows in it. Of a plan for `all_tables`, if it must be read.
-  std::vector<table_id> tables;
-  row_cursor last = {};  ///< Of its last row.
-  std::uint32_t run = 0; ///< Of one table: see `first_run`.
-};
-
-/// Which blocks to read for one table, and how far that gets.
-struct scan_plan {
-  std::vector<scan_piece> pieces; ///< Ascending by index.
-  /// Every row of the table after the cursor in blocks <= this one is in
-  /// `pieces`. Below what was asked for when the byte limit cut the plan, or
-  /// where blocks are missing; above it when a rewritten block ends there.
-  block_index complete_to;
-  /// log_corrupt: nothing can be read before the scan would have to cross
-  /// blocks that are missing. Says which file, and where in it.
-  error failure = {};
-};
 
 /// What can block, callable from any thread.
 class log_disk {
@@ -183,13 +159,13 @@ public:
   /// Highest resolved ts stored with a closed block.
   [[nodiscard]] virtual timestamp resolved() const = 0;
 
-  /// The blocks with rows of `table` after `after`, up to block `to`, at
-  /// least one piece and then until their rows of that table exceed
-  /// `bytes_max`, or the blocks to read do (1 MiB if that is more). With
-  /// `all_tables`: whole blocks. No check of floors here.
-  [[nodiscard]] virtual scan_plan plan_scan(table_id table, row_cursor after,
-                                            block_index to,
-                                            std::uint64_t bytes_max) const = 0;
+  /// Of each wish: the blocks with rows of its table after its cursor, up to
+  /// block `to`, at least one piece and then until their rows of that table
+  /// exceed `bytes_max`, or the blocks to read do (1 MiB if that is more). No
+  /// check of floors here. Many wishes at once take less time than one by one:
+  /// what is looked up of them must come into the cache.
+  [[nodiscard]] virtual planned_scans
+  plan_scans(std::span<const scan_wish> wishes) const = 0;
 
   /// What to sync now. The engine goes on appending meanwhile.
   [[nodiscard]] virtual sync_order begin_sync() = 0;
@@ -256,5 +232,20 @@ public:
   [[nodiscard]] virtual std::uint64_t room_missing() const { return 0; }
   [[nodiscard]] virtual std::shared_ptr<log_disk> disk() = 0;
 };
+
+/// What a log finds for one wish.
+struct scan_plan {
+  std::vector<scan_block> pieces; ///< Ascending by index.
+  block_index complete_to;        ///< See `planned_scan`.
+  error failure = {};
+};
+
+/// @param log An engine, or its index.
+template <class Log>
+[[nodiscard]] scan_plan plan_scan(const Log& log, const scan_wish& wish) {
+  auto found = log.plan_scans({&wish, 1});
+  auto& scan = found.scans.front();
+  return {std::move(found.blocks), scan.complete_to, std::move(scan.failure)};
+}
 
 } // namespace sluice

@@ -9,14 +9,6 @@ namespace sluice {
 
 namespace {
 
-// A table with few rows in each block must not load the whole log at once.
-constexpr std::uint64_t cold_bytes_max = 1 << 20;
-// What it costs to read few rows of a window: its header and directory.
-constexpr std::uint64_t window_bytes_min = 16 << 10;
-// Pieces for which a plan makes room at first: memory of up to 1 KiB is quick
-// to get.
-constexpr std::size_t reserved = 8;
-
 void append_tables(std::vector<table_id>& to, const segment_index& from) {
   (void) from.tables().all_of([&](table_id table, std::uint64_t) {
     to.push_back(table);
@@ -219,117 +211,6 @@ row_cursor log_index::appended_to() const noexcept {
   return raised_to(state_.complete_to, state_.resolved);
 }
 
-scan_plan log_index::plan_scan(table_id table, row_cursor after, block_index to,
-                               std::uint64_t bytes_max) const {
-  const auto* gap = gaps_.behind(after);
-  auto cut = gap != nullptr && gap->first <= to;
-  if (cut)
-    to = gap->first.previous();
-  auto result = table == all_tables ? plan_whole(after, to, bytes_max)
-                                    : plan_table(table, after, to, bytes_max);
-  if (cut && result.pieces.empty())
-    result.failure = {errc::log_corrupt, gap->why};
-  return result;
-}
-
-/// How much a plan still has room for.
-struct log_index::plan_budget {
-  block_index to;
-  std::uint64_t bytes = 0;
-  std::uint64_t cold = 0; // of whole blocks to read, whoever's rows are in them
-};
-
-scan_plan log_index::plan_table(table_id table, row_cursor after,
-                                block_index to, std::uint64_t bytes_max) const {
-  auto result = scan_plan{{}, std::min(to, last())};
-  auto left = plan_budget{to, bytes_max, std::max(bytes_max, cold_bytes_max)};
-  for (auto x = segment_after(after); x != segments_.end(); ++x) {
-    found_.clear();
-    for (auto i = x->tables().find(table);
-         i != table_map::none && x->share(i).last > after;
-         i = x->share(i).previous)
-      found_.push_back(i);
-    if (result.pieces.empty())
-      result.pieces.reserve(std::min(reserved, found_.size()));
-    for (auto i = found_.rbegin(); i != found_.rend(); ++i)
-      if (!add_piece(result, left, *x, *i))
-        return result;
-  }
-  return result;
-}
-
-// False when it has no room.
-bool log_index::add_piece(scan_plan& to, plan_budget& left,
-                          const segment_index& segment, std::uint64_t number) {
-  const auto& share = segment.share(number);
-  const auto& held = segment.block_of(number);
-  if (held.first > left.to)
-    return false;
-  auto cold = std::uint64_t{0};
-  if (held.block == nullptr)
-    cold = held.window ? std::max<std::uint64_t>(share.bytes, window_bytes_min)
-                       : held.at.size;
-  if (!to.pieces.empty() && (share.bytes > left.bytes || cold > left.cold)) {
-    to.complete_to = held.first.previous();
-    return false;
-  }
-  left.bytes -= std::min<std::uint64_t>(left.bytes, share.bytes);
-  left.cold -= std::min(left.cold, cold);
-  to.complete_to = std::max(to.complete_to, held.index);
-  auto at = held.at;
-  auto place = segment.place(number);
-  if (held.window) {
-    at.table = share.table;
-    at.piece = held.pieces[place];
-    at.pieces = held.pieces[place + 1] - at.piece;
-  }
-  to.pieces.push_back({held.first, held.block, at, {}, held.last, place});
-  return true;
-}
-
-// The first one with rows behind a cursor.
-log_index::segment_list::const_iterator
-log_index::segment_after(row_cursor after) const {
-  return std::partition_point(
-    segments_.begin(), segments_.end(), [&](const segment_index& x) {
-      return !x.empty() && x.blocks().back().last <= after;
-    });
-}
-
-// Released segments leave gaps between the indices.
-scan_plan log_index::plan_whole(row_cursor after, block_index to,
-                                std::uint64_t bytes_max) const {
-  auto result = scan_plan{{}, std::min(to, last())};
-  auto behind = [&](const held_block& x) { return x.last <= after; };
-  auto bytes = std::uint64_t{0};
-  for (auto segment = segment_after(after); segment != segments_.end();
-       ++segment) {
-    const auto& blocks = segment->blocks();
-    auto block = std::partition_point(blocks.begin(), blocks.end(), behind);
-    for (; block != blocks.end(); ++block) {
-      if (block->first > to)
-        return result;
-      if (block->block == nullptr && block->at.segment == 0) {
-        result.complete_to = std::max(result.complete_to, block->index);
-        continue; // lost, but nobody was promised its rows
-      }
-      if (!result.pieces.empty() && bytes + block->at.size > bytes_max) {
-        result.complete_to = block->first.previous();
-        return result;
-      }
-      bytes += block->at.size;
-      result.complete_to = std::max(result.complete_to, block->index);
-      auto next = scan_piece{block->first, block->block, block->at,
-                             {},           block->last,  0};
-      if (next.block == nullptr)
-        for (const auto& share : block->shares)
-          next.tables.push_back(share.table);
-      result.pieces.push_back(std::move(next));
-    }
-  }
-  return result;
-}
-
 log_index::segment_list::const_iterator
 log_index::segment_of(block_index index) const {
   auto after = std::upper_bound(
@@ -346,10 +227,10 @@ const held_block* log_index::find(block_index index) const {
   return segment == segments_.end() ? nullptr : &segment->at(index);
 }
 
-scan_piece log_index::piece(block_index index) const {
+scan_block log_index::block(block_index index) const {
   const auto* held = find(index);
   if (held == nullptr)
-    return {index, {}, {}, {}, {}};
+    return {index, {}, {}};
   return {index, held->block, held->at, {}, held->last};
 }
 
@@ -437,14 +318,14 @@ expected<block_ptr> complete_part(const log_index& index, log_disk& disk) {
   auto partial = index.partial();
   if (!partial)
     return block_ptr{};
-  auto piece = index.piece(partial->index);
-  if (piece.block == nullptr) {
-    auto read = disk.read(piece.location);
+  auto found = index.block(partial->index);
+  if (found.block == nullptr) {
+    auto read = disk.read(found.location);
     if (!read)
       return read;
-    piece.block = std::move(*read);
+    found.block = std::move(*read);
   }
-  return slice(piece.block, 0, partial->rows);
+  return slice(found.block, 0, partial->rows);
 }
 
 } // namespace sluice

@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -107,11 +108,10 @@ public:
   [[nodiscard]] row_cursor appended_to() const noexcept;
   [[nodiscard]] const log_state& state() const noexcept { return state_; }
   [[nodiscard]] const log_gaps& gaps() const noexcept { return gaps_; }
-  [[nodiscard]] scan_plan plan_scan(table_id table, row_cursor after,
-                                    block_index to,
-                                    std::uint64_t bytes_max) const;
-  /// The block as a piece of a scan; without a location if it is not live.
-  [[nodiscard]] scan_piece piece(block_index index) const;
+  [[nodiscard]] planned_scans
+  plan_scans(std::span<const scan_wish> wishes) const;
+  /// As a scan finds it; without a location if it is not live.
+  [[nodiscard]] scan_block block(block_index index) const;
   [[nodiscard]] std::vector<table_id> tables() const;
   /// Ascending by number; the last one is being written.
   [[nodiscard]] std::vector<segment_range> segments() const;
@@ -167,7 +167,7 @@ public:
   [[nodiscard]] log_stats stats() const;
 
 private:
-  struct plan_budget;
+  class planner;
   using segment_list = std::deque<segment_index>;
   [[nodiscard]] const held_block* find(block_index index) const;
   [[nodiscard]] segment_list::const_iterator
@@ -180,15 +180,7 @@ private:
   live_by_segment(const std::function<timestamp(table_id)>& floor_of) const;
   template <class Visit>
   void visit_behind(block_index cut, Visit visit) const;
-  [[nodiscard]] scan_plan plan_table(table_id table, row_cursor after,
-                                     block_index to,
-                                     std::uint64_t bytes_max) const;
-  [[nodiscard]] scan_plan plan_whole(row_cursor after, block_index to,
-                                     std::uint64_t bytes_max) const;
   void let_go_of_old();
-  [[nodiscard]] static bool add_piece(scan_plan& to, plan_budget& left,
-                                      const segment_index& segment,
-                                      std::uint64_t number);
   void forget(const segment_index& from);
   void forget_held(const held_block& block) noexcept;
 
@@ -202,7 +194,6 @@ private:
   std::uint32_t marked_rows_ = 0; // its rows up to that mark
   timestamp pending_resolved_;    // for when the log closes
   log_stats stats_;
-  mutable std::vector<std::uint64_t> found_; // while a plan is made
 };
 
 /// The complete rows of a block whose other rows are open; null without one.

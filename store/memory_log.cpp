@@ -62,7 +62,7 @@ public:
       return {};
     auto rest = block_ptr{};
     if (auto partial = index_.partial())
-      rest = slice(index_.piece(partial->index).block, 0, partial->rows);
+      rest = slice(index_.block(partial->index).block, 0, partial->rows);
     auto gone = std::vector<std::uint64_t>{};
     for (const auto& range : index_.segments())
       if (range.last > index_.keep_to())

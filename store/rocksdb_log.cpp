@@ -29,8 +29,7 @@ public:
 
   expected<block_ptr> append(block_ptr block, timestamp resolved) override;
   status abandon_open() override;
-  scan_plan plan_scan(table_id table, row_cursor after, block_index to,
-                      std::uint64_t bytes_max) const override;
+  planned_scans plan_scans(std::span<const scan_wish> wishes) const override;
   sync_order begin_sync() override;
   void synced(const sync_order& order) override;
   block_index synced_to() const override { return synced_to_; }
@@ -179,7 +178,7 @@ status rocksdb_log::cut_open() {
     return done;
   auto batch = rocksdb::WriteBatch{};
   for (auto i = keep.next(); i <= last(); i = i.next()) {
-    auto at = index_.piece(i).location;
+    auto at = index_.block(i).location;
     disk_->forget(batch, at.segment, i);
     sizes_[at.segment] -= at.size;
   }
@@ -203,13 +202,18 @@ status rocksdb_log::cut_open() {
 
 // -- reading ------------------------------------------------------------------
 
-scan_plan rocksdb_log::plan_scan(table_id table, row_cursor after,
-                                 block_index to,
-                                 std::uint64_t bytes_max) const {
-  auto result = plain_log::plan_scan(table, after, to, bytes_max);
-  if (table != all_tables)
-    for (auto& piece : result.pieces)
-      piece.location = rocksdb_disk::narrowed(piece.location, table);
+// A table is read by itself.
+planned_scans rocksdb_log::plan_scans(std::span<const scan_wish> wishes) const {
+  auto result = plain_log::plan_scans(wishes);
+  auto blocks = std::vector<scan_block>{};
+  for (std::size_t i = 0; i < wishes.size(); ++i)
+    for (auto& piece : result.pieces_of(result.scans[i])) {
+      auto& x = blocks.emplace_back(result.blocks[piece.block]);
+      if (wishes[i].table != all_tables)
+        x.location = rocksdb_disk::narrowed(x.location, wishes[i].table);
+      piece.block = static_cast<std::uint32_t>(blocks.size() - 1);
+    }
+  result.blocks = std::move(blocks);
   return result;
 }
 

@@ -97,7 +97,7 @@ status segment_log::renew() {
   std::erase_if(how.listing.segments,
                 [](const segment_range& x) { return x.last < x.first; });
   for (const auto& x : blocks) {
-    auto block = index_.piece(x.first).block;
+    auto block = index_.block(x.first).block;
     if (block == nullptr) {
       auto read = files_->read(x.at);
       if (!read)

@@ -32,7 +32,7 @@ public:
     return std::exchange(x.number, number);
   }
   /// Brings its place into the cache, for a look-up that follows soon.
-  void prefetch(table_id table) const {
+  [[gnu::always_inline]] void prefetch(table_id table) const {
     if (!slots_.empty())
       __builtin_prefetch(&slots_[first_place_of(table)]);
   }

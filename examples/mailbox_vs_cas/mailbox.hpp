@@ -113,16 +113,7 @@ private:
       engine_->release([this](table_id x) { return core_.release_floor(x); })));
   }
   void perform(sluice::plan_scans& x) {
-    auto plans = std::vector<sluice::planned_scan>{};
-    for (const auto& wish : x.wishes) {
-      auto found = engine_->plan_scan(wish.table, wish.after, wish.to,
-                                      wish.bytes_max);
-      plans.push_back({{}, found.complete_to, found.failure});
-      for (auto& piece : found.pieces)
-        plans.back().pieces.push_back(
-          {piece.index, piece.block, piece.location});
-    }
-    run(core_.on_planned(x.ticket, std::move(plans), now_));
+    run(core_.on_planned(x.ticket, engine_->plan_scans(x.wishes), now_));
   }
   [[nodiscard]] sluice::log_position position() const {
     return {engine_->last(), engine_->last_closed(), engine_->synced_to(),

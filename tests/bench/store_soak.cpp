@@ -307,7 +307,7 @@ private:
 
   void plan(table_id table) {
     auto& x = *tables_.find(table);
-    auto plan = log_->plan_scan(table, x.after, log_->last(), 1U << 20);
+    auto plan = plan_scan(*log_, {table, x.after, log_->last(), 1U << 20});
     if (plan.failure)
       give_up(to_string(plan.failure));
     reading_.start([table, plan = std::move(plan), disk = log_->disk()] {

@@ -8,6 +8,7 @@
 #include <future>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +26,12 @@
 /// The logs and the limits behind one interface.
 namespace sluice::bench {
 
+/// Where the consumer of a table stands; with `all_tables`, of all.
+struct reader {
+  table_id table;
+  row_cursor after = {};
+};
+
 /// A log or a limit, under one workload.
 class subject {
 public:
@@ -39,8 +46,8 @@ public:
   virtual void end_sync() {
     // nop
   }
-  /// Reads the rows of `table` after `after`. @returns How many.
-  virtual std::uint64_t scan(table_id table, row_cursor after) = 0;
+  /// Reads all that these have not. @returns How many rows.
+  virtual std::uint64_t scan(std::span<const reader> readers) = 0;
   /// Rows up to `ts` may go, if they are durable.
   virtual void release(timestamp ts) = 0;
   /// Sorts by table what does so later than it appends.
@@ -86,18 +93,18 @@ public:
     if (syncing_.valid())
       log_->synced(syncing_.get());
   }
-  std::uint64_t scan(table_id table, row_cursor after) override {
+  /// As many at a time as in a request of a dispatcher shard.
+  std::uint64_t scan(std::span<const reader> readers) override {
+    constexpr std::size_t request_max = 128;
     auto result = std::uint64_t{0};
-    auto done = block_index{};
-    while (done < log_->last()) {
-      auto plan = log_->plan_scan(table, after, log_->last(), 1U << 20);
-      for (auto& piece : plan.pieces) {
-        if (piece.block == nullptr)
-          piece.block = need(disk_->read(piece.location));
-        result += read(*piece.block, table, after, piece.run);
-        after = std::max(after, piece.last);
-      }
-      done = plan.complete_to;
+    auto wishes = std::vector<scan_wish>{};
+    while (!readers.empty()) {
+      auto some = readers.first(std::min(readers.size(), request_max));
+      readers = readers.subspan(some.size());
+      for (const auto& x : some)
+        wishes.push_back({x.table, x.after, log_->last(), 1U << 20});
+      while (!wishes.empty())
+        result += read(wishes);
     }
     return result;
   }
@@ -111,7 +118,7 @@ public:
     if (rewriter == nullptr)
       return;
     auto orders = std::vector<rewrite_order>{};
-    auto plan = log_->plan_scan(all_tables, {}, log_->last(), UINT64_MAX);
+    auto plan = plan_scan(*log_, {all_tables, {}, log_->last(), UINT64_MAX});
     for (const auto& x : plan.pieces) {
       auto segment = x.location.segment;
       if (orders.empty() || orders.back().segments.front() != segment)
@@ -130,6 +137,28 @@ public:
   [[nodiscard]] log_engine& log() const { return *log_; }
 
 private:
+  /// Leaves what is still to read.
+  std::uint64_t read(std::vector<scan_wish>& wishes) {
+    auto found = log_->plan_scans(wishes);
+    auto result = std::uint64_t{0};
+    auto rest = std::vector<scan_wish>{};
+    for (std::size_t i = 0; i < wishes.size(); ++i) {
+      auto& [table, after, to, bytes_max] = wishes[i];
+      const auto& plan = found.scans[i];
+      for (auto j = plan.first; j < plan.first + plan.count; ++j) {
+        prefetch_behind(found, j);
+        auto& block = found.blocks[found.pieces[j].block];
+        if (block.block == nullptr)
+          block.block = need(disk_->read(block.location));
+        result += read(*block.block, table, after, found.pieces[j].run);
+        after = std::max(after, block.last);
+      }
+      if (plan.complete_to < to)
+        rest.push_back(wishes[i]);
+    }
+    wishes = std::move(rest);
+    return result;
+  }
   std::uint64_t read(const row_block& block, table_id table, row_cursor after,
                      std::size_t hint) {
     const auto& runs = block.runs();
@@ -162,22 +191,10 @@ public:
     for (const auto& run : block->runs())
       list_of(run.table).push_back({block, &run});
   }
-  std::uint64_t scan(table_id table, row_cursor after) override {
+  std::uint64_t scan(std::span<const reader> readers) override {
     auto result = std::uint64_t{0};
-    if (table == all_tables) {
-      for (const auto& block : blocks_)
-        for (const auto& run : block->runs())
-          result += consume(*block, run, after, sum_);
-    } else if (auto number = tables_.find(table); number != table_map::none) {
-      const auto& runs = lists_[number];
-      auto first = std::partition_point(
-        runs.begin(), runs.end(),
-        [&](const place& x) { return x.run->last_cursor <= after; });
-      for (; first != runs.end(); ++first) {
-        auto held = first->block;
-        result += consume(*held, *first->run, after, sum_);
-      }
-    }
+    for (const auto& x : readers)
+      result += scan(x.table, x.after);
     return result;
   }
   void release(timestamp ts) override {
@@ -195,6 +212,24 @@ private:
     block_ptr block;
     const block_run* run;
   };
+  std::uint64_t scan(table_id table, row_cursor after) {
+    auto result = std::uint64_t{0};
+    if (table == all_tables) {
+      for (const auto& block : blocks_)
+        for (const auto& run : block->runs())
+          result += consume(*block, run, after, sum_);
+    } else if (auto number = tables_.find(table); number != table_map::none) {
+      const auto& runs = lists_[number];
+      auto first = std::partition_point(
+        runs.begin(), runs.end(),
+        [&](const place& x) { return x.run->last_cursor <= after; });
+      for (; first != runs.end(); ++first) {
+        auto held = first->block;
+        result += consume(*held, *first->run, after, sum_);
+      }
+    }
+    return result;
+  }
   std::vector<place>& list_of(table_id table) {
     auto number = tables_.find(table);
     if (number == table_map::none) {

@@ -98,19 +98,22 @@ inline void ingest(report& to, const rows_made& rows, int turn) {
 // -- consumers that keep up ---------------------------------------------------
 
 /// What consumers have still to read, by table.
-inline std::map<table_id, row_cursor>
-touched(const rows_made& rows, std::size_t first, std::size_t last) {
-  auto result = std::map<table_id, row_cursor>{};
+inline std::vector<reader> touched(const rows_made& rows, std::size_t first,
+                                   std::size_t last) {
+  auto tables = std::set<table_id>{};
   for (auto i = first; i < last; ++i)
     for (const auto& run : rows.blocks[i]->runs())
-      result.emplace(
-        run.table, row_cursor::end_of(
-                     {rows.blocks[first]->first_cursor().commit_ts.value - 1}));
+      tables.insert(run.table);
+  auto after = row_cursor::end_of(
+    rows.blocks[first]->first_cursor().commit_ts.previous());
+  auto result = std::vector<reader>{};
+  for (auto table : tables)
+    result.push_back({table, after});
   return result;
 }
 
 inline void mixed(report& to, const rows_made& rows, int turn) {
-  auto ticks = std::vector<std::map<table_id, row_cursor>>{};
+  auto ticks = std::vector<std::vector<reader>>{};
   for (std::size_t i = 0; i < rows.blocks.size(); i += tick_blocks)
     ticks.push_back(
       touched(rows, i, std::min(i + tick_blocks, rows.blocks.size())));
@@ -128,8 +131,7 @@ inline void mixed(report& to, const rows_made& rows, int turn) {
       for (auto i = first; i < last; ++i)
         uut->append(rows.blocks[i]);
       auto scan_watch = stopwatch{};
-      for (const auto& entry : ticks[tick])
-        seen += uut->scan(entry.first, entry.second);
+      seen += uut->scan(ticks[tick]);
       scanning += scan_watch.seconds();
       if (tick % ticks_kept == ticks_kept - 1)
         uut->begin_sync();
@@ -164,12 +166,12 @@ inline void scan_cold(report& to, const std::string& what,
                       const std::string& who, subject& uut,
                       std::uint64_t tables) {
   auto watch = stopwatch{};
-  auto seen = uut.scan(all_tables, {});
+  auto seen = uut.scan(std::array{reader{all_tables}});
   to.add(what + ", all, rows/s", who, per_second(seen, watch.seconds()));
   watch = {};
   seen = 0;
   for (auto table : some_of(tables))
-    seen += uut.scan({table}, {});
+    seen += uut.scan(std::array{reader{{table}}});
   to.add(what + ", tables, rows/s", who, per_second(seen, watch.seconds()));
 }
 

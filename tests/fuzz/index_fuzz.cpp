@@ -186,7 +186,7 @@ private:
 
   // Every row is in a piece, or behind where the plan ends.
   void scan(table_id table, row_cursor after) const {
-    auto plan = index_.plan_scan(table, after, index_.last(), 300);
+    auto plan = plan_scan(index_, {table, after, index_.last(), 300});
     must(plan.complete_to <= index_.last());
     auto pieces = std::set<block_index>{};
     for (const auto& piece : plan.pieces) {

@@ -125,7 +125,7 @@ rows_read read(segment_log& log) {
   auto result = rows_read{log.last(), log.appended_to(), {}, errc::none};
   auto after = row_cursor{};
   for (auto done = block_index{}; done < log.last();) {
-    auto plan = log.plan_scan(all_tables, after, log.last(), 1000);
+    auto plan = plan_scan(log, {all_tables, after, log.last(), 1000});
     for (const auto& piece : plan.pieces) {
       auto block = log.disk()->read(piece.location);
       must(block.has_value());

@@ -175,7 +175,7 @@ TEST_CASE("no row counts twice where rewritten files overlap") {
   x = slow_table::of(files);
   CHECK(x.log->report().blocks_lost > 0); // of a window of both
   CHECK(x.log->last() == block_index{150});
-  auto plan = x.log->plan_scan({1}, cursor(100, 1), x.log->last(), 1U << 30);
+  auto plan = plan_scan(*x.log, {{1}, cursor(100, 1), x.log->last(), 1U << 30});
   CHECK_FALSE(plan.failure);
   CHECK(scan(*x.log, 1, cursor(100, 1)).size() == 50);
 }

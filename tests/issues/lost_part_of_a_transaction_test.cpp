@@ -19,10 +19,10 @@ TEST_CASE("a lost block whose transaction ends in another lost one counts") {
   uut.add_gap({3}, "second");
   uut.restore({{3}, {{30}, {30}, 0}, {30}});
   REQUIRE(uut.settle_gaps().has_value());
-  auto plan = uut.plan_scan({7}, {}, uut.last(), 1000);
+  auto plan = plan_scan(uut, {{7}, {}, uut.last(), 1000});
   CHECK(plan.pieces.empty());
   CHECK(plan.failure == error{errc::log_corrupt, "first"});
   // Who has what came after it is told of the second.
-  plan = uut.plan_scan({7}, row_cursor::end_of({20}), uut.last(), 1000);
+  plan = plan_scan(uut, {{7}, row_cursor::end_of({20}), uut.last(), 1000});
   CHECK(plan.failure == error{errc::log_corrupt, "second"});
 }

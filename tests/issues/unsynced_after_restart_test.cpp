@@ -48,7 +48,7 @@ struct fixture {
 
   [[nodiscard]] std::vector<std::uint64_t> rows() {
     auto result = std::vector<std::uint64_t>{};
-    auto plan = log->plan_scan({1}, {}, log->last(), 1U << 20);
+    auto plan = plan_scan(*log, {{1}, {}, log->last(), 1U << 20});
     for (const auto& piece : plan.pieces)
       for (auto ts : times(piece.block != nullptr
                              ? piece.block

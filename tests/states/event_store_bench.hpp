@@ -206,19 +206,24 @@ private:
       left.push_back(x.at_fault);
   }
   void perform(plan_scans& x) {
-    auto plans = std::vector<planned_scan>{};
+    auto found = planned_scans{};
+    for (const auto& [index, block] : blocks)
+      found.blocks.push_back({{index},
+                              on_disk && index > in_memory_to ? nullptr : block,
+                              {index, 0, 0}});
     for (const auto& wish : x.wishes) {
-      plans.push_back({{}, wish.to, in_the_way});
-      if (in_the_way)
-        continue;
-      for (const auto& [index, block] : blocks)
-        if (index <= wish.to.value && block->last_cursor() > wish.after)
-          plans.back().pieces.push_back(
-            {{index},
-             on_disk && index > in_memory_to ? nullptr : block,
-             {index, 0, 0}});
+      found.scans.push_back({found.pieces.size(), 0, wish.to, in_the_way});
+      auto place = std::uint32_t{0};
+      for (const auto& [index, block] : blocks) {
+        if (!in_the_way && index <= wish.to.value
+            && block->last_cursor() > wish.after) {
+          found.pieces.push_back({place});
+          ++found.scans.back().count;
+        }
+        ++place;
+      }
     }
-    run(uut.on_planned(x.ticket, std::move(plans), now));
+    run(uut.on_planned(x.ticket, std::move(found), now));
   }
 };
 

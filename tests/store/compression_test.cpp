@@ -67,7 +67,7 @@ TEST_CASE("rewritten segments are compressed, and read as if they were not") {
   CHECK(log->report().blocks_lost == 0);
   CHECK(scan(*log, 1) == rows);
   auto all = std::size_t{0};
-  auto plan = log->plan_scan(all_tables, {}, log->last(), 1U << 30);
+  auto plan = plan_scan(*log, {all_tables, {}, log->last(), 1U << 30});
   for (const auto& piece : plan.pieces)
     all += load(*log, piece)->rows();
   CHECK(all >= 200);
@@ -81,7 +81,7 @@ TEST_CASE("a flipped byte of what is compressed is damage") {
   auto path = *std::find_if(files.begin(), files.end(), [](const auto& x) {
     return !fs::path{x}.stem().extension().empty();
   });
-  auto plan = log->plan_scan({1}, {}, log->last(), 1U << 30);
+  auto plan = plan_scan(*log, {{1}, {}, log->last(), 1U << 30});
   auto bytes = slurp(path);
   auto flips = 0;
   for (std::size_t at = 4096; at < bytes.size(); at += 7, ++flips) {

@@ -16,18 +16,18 @@ TEST_CASE("a plan for all tables has every block behind the cursor") {
         result.push_back(x.index.value);
       return result;
     };
-    auto all = log.plan_scan(all_tables, cursor(270), {30}, 1U << 20);
+    auto all = plan_scan(log, {all_tables, cursor(270), {30}, 1U << 20});
     CHECK(indices(all) == std::vector<std::uint64_t>{28, 29, 30});
     CHECK(all.complete_to == block_index{30});
-    auto few = log.plan_scan(all_tables, cursor(270), {29}, 1);
+    auto few = plan_scan(log, {all_tables, cursor(270), {29}, 1});
     CHECK(indices(few) == std::vector<std::uint64_t>{28});
     CHECK(few.complete_to == block_index{28});
-    CHECK(log.plan_scan(all_tables, cursor(300), {30}, 1).pieces.empty());
+    CHECK(plan_scan(log, {all_tables, cursor(300), {30}, 1}).pieces.empty());
     // What is gone leaves a gap, which is passed over.
     auto gone = log.release([](table_id table) {
       return table.value == 1 ? timestamp{999} : timestamp{0};
     });
-    auto rest = log.plan_scan(all_tables, {}, {30}, 1U << 20);
+    auto rest = plan_scan(log, {all_tables, {}, {30}, 1U << 20});
     CHECK(rest.pieces.size() == 30 - gone.size());
     CHECK(rest.complete_to == block_index{30});
   });
@@ -36,11 +36,11 @@ TEST_CASE("a plan for all tables has every block behind the cursor") {
 TEST_CASE("any location can be read from another thread's point of view") {
   with_each_engine([](log_engine& log) {
     auto first = put(log, {{1, 10, true, std::string(5000, 'q')}});
-    auto plan = log.plan_scan({1}, {}, {1}, 1);
+    auto plan = plan_scan(log, {{1}, {}, {1}, 1});
     auto block = log.disk()->read(plan.pieces.at(0).location);
     REQUIRE(block.has_value());
     CHECK((*block)->bytes() == first->bytes());
-    plan = log.plan_scan(all_tables, {}, {1}, 1);
+    plan = plan_scan(log, {all_tables, {}, {1}, 1});
     block = log.disk()->read(plan.pieces.at(0).location);
     REQUIRE(block.has_value());
     CHECK(**block == *first);
@@ -58,7 +58,7 @@ TEST_CASE("rows of a range of keys are those of all that lie in it") {
     auto within = key_filter{{key(7), key(31)}};
     auto found = std::vector<std::uint64_t>{};
     for (auto done = block_index{}; done < log.last();) {
-      auto plan = log.plan_scan({1}, cursor(done.value), log.last(), 1000);
+      auto plan = plan_scan(log, {{1}, cursor(done.value), log.last(), 1000});
       for (const auto& piece : plan.pieces) {
         auto block = load(log, piece);
         for (std::size_t i = 0; i < block->rows(); ++i)
@@ -85,7 +85,7 @@ block_ptr shared_commit_ts() {
 
 std::string texts_after(log_engine& log, row_cursor after) {
   auto result = std::string{};
-  auto plan = log.plan_scan({1}, after, log.last(), 1U << 20);
+  auto plan = plan_scan(log, {{1}, after, log.last(), 1U << 20});
   for (const auto& piece : plan.pieces) {
     auto block = load(log, piece);
     for (std::size_t i = 0; i < block->rows(); ++i)
@@ -147,7 +147,7 @@ TEST_CASE("rows of two schema versions of a table keep their order") {
     }
     REQUIRE(log.append(builder.finish(), {}).has_value());
     CHECK(scan(log, 1) == numbers{1, 2, 3, 4, 5, 6});
-    auto plan = log.plan_scan({1}, {}, {1}, 1);
+    auto plan = plan_scan(log, {{1}, {}, {1}, 1});
     auto block = log.disk()->read(plan.pieces.at(0).location);
     REQUIRE(block.has_value());
     CHECK((*block)->runs().size() == 2);
@@ -158,7 +158,7 @@ TEST_CASE("rows of two schema versions of a table keep their order") {
 TEST_CASE("what abandon_open forgets is never read as what took its place") {
   with_each_engine([](log_engine& log) {
     put(log, {{1, 10}, {1, 20, false, "old"}});
-    auto forgotten = log.plan_scan({1}, cursor(10), {1}, 1).pieces.at(0);
+    auto forgotten = plan_scan(log, {{1}, cursor(10), {1}, 1}).pieces.at(0);
     REQUIRE(log.abandon_open().has_value());
     put(log, {{1, 20, true, "new"}});
     auto block = log.disk()->read(forgotten.location);

@@ -65,7 +65,7 @@ TEST_CASE("a read of a removed segment answers out_of_range") {
     for (std::uint64_t i = 1; i <= 5; ++i)
       put(log, {{1, i}});
     REQUIRE(sync(log).has_value());
-    auto plan = log.plan_scan({1}, {}, {5}, 1U << 20);
+    auto plan = plan_scan(log, {{1}, {}, {5}, 1U << 20});
     auto gone = log.release([](table_id) { return timestamp{3}; });
     CHECK(log.disk()->read(plan.pieces[0].location).has_value());
     REQUIRE(log.disk()->remove(gone).has_value());

@@ -13,8 +13,8 @@ TEST_CASE("a new log is empty") {
     CHECK(log.resolved() == timestamp{0});
     CHECK(log.tables().empty());
     CHECK(log.begin_sync().segments.empty());
-    CHECK(log.plan_scan({1}, {}, {9}, 100).pieces.empty());
-    CHECK(log.plan_scan({1}, {}, {9}, 100).complete_to == block_index{0});
+    CHECK(plan_scan(log, {{1}, {}, {9}, 100}).pieces.empty());
+    CHECK(plan_scan(log, {{1}, {}, {9}, 100}).complete_to == block_index{0});
   });
 }
 
@@ -39,7 +39,7 @@ TEST_CASE("a scan touches only blocks of its table") {
   with_each_engine([](log_engine& log) {
     for (std::uint64_t i = 1; i <= 50; ++i)
       put(log, {{i % 5, i}});
-    auto plan = log.plan_scan({3}, {}, log.last(), 1U << 20);
+    auto plan = plan_scan(log, {{3}, {}, log.last(), 1U << 20});
     REQUIRE(plan.pieces.size() == 10);
     for (std::size_t i = 0; i < 10; ++i)
       CHECK(plan.pieces[i].index == block_index{5 * i + 3});
@@ -51,13 +51,13 @@ TEST_CASE("a scan starts after its cursor and ends at its block") {
   with_each_engine([](log_engine& log) {
     for (std::uint64_t i = 1; i <= 9; ++i)
       put(log, {{1, 10 * i, true, "x", 0}, {1, 10 * i, true, "x", 1}});
-    auto plan = log.plan_scan({1}, cursor(30, 0), {5}, 1U << 20);
+    auto plan = plan_scan(log, {{1}, cursor(30, 0), {5}, 1U << 20});
     REQUIRE(plan.pieces.size() == 3);
     CHECK(plan.pieces.front().index == block_index{3});
     CHECK(plan.complete_to == block_index{5});
-    plan = log.plan_scan({1}, cursor(30, 1), {5}, 1U << 20);
+    plan = plan_scan(log, {{1}, cursor(30, 1), {5}, 1U << 20});
     CHECK(plan.pieces.front().index == block_index{4});
-    plan = log.plan_scan({1}, row_cursor::end_of({90}), {9}, 1U << 20);
+    plan = plan_scan(log, {{1}, row_cursor::end_of({90}), {9}, 1U << 20});
     CHECK(plan.pieces.empty());
     CHECK(plan.complete_to == block_index{9});
   });
@@ -68,11 +68,11 @@ TEST_CASE("a byte limit cuts a plan, but not before its first piece") {
     put(log, {{1, 1, true, std::string(1000, 'a')}});
     put(log, {{2, 2}});
     put(log, {{1, 3, true, std::string(1000, 'b')}});
-    auto plan = log.plan_scan({1}, {}, {3}, 10);
+    auto plan = plan_scan(log, {{1}, {}, {3}, 10});
     REQUIRE(plan.pieces.size() == 1);
     CHECK(plan.complete_to >= block_index{1});
     CHECK(plan.complete_to < block_index{3});
-    CHECK(log.plan_scan({1}, {}, {3}, 5000).pieces.size() == 2);
+    CHECK(plan_scan(log, {{1}, {}, {3}, 5000}).pieces.size() == 2);
     CHECK(scan(log, 1, {}, 0) == numbers{1, 3});
   });
 }

@@ -34,7 +34,7 @@ reading read(log_engine& log, std::uint64_t table, row_cursor after) {
   auto result = reading{};
   auto done = block_index{};
   while (done < log.last()) {
-    auto plan = log.plan_scan({table}, after, log.last(), 300);
+    auto plan = plan_scan(log, {{table}, after, log.last(), 300});
     result.failure = plan.failure;
     if (plan.failure)
       return result;
@@ -79,7 +79,7 @@ struct damaged_log {
     synced = log->synced_to().value;
     appended_to = log->appended_to();
     for (const auto& piece :
-         log->plan_scan(all_tables, {}, log->last(), 1U << 30).pieces)
+         plan_scan(*log, {all_tables, {}, log->last(), 1U << 30}).pieces)
       blocks.at(piece.index.value).at = piece.location;
     REQUIRE(blocks.size() == 24);
     log.reset();

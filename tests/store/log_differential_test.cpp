@@ -247,7 +247,8 @@ struct differential_run {
     auto removes = pick(4) != 0;
     for (auto& x : logs) {
       CAPTURE(x->name);
-      auto plan = x->log->plan_scan(all_tables, {}, x->log->last(), 1U << 30);
+      auto plan = plan_scan(*x->log,
+                            {all_tables, {}, x->log->last(), 1U << 30});
       auto gone = x->log->release(floor_of);
       if (!removes)
         continue;
@@ -257,7 +258,7 @@ struct differential_run {
     }
   }
 
-  static void check_read(contestant& x, const scan_piece& piece,
+  static void check_read(contestant& x, const scan_block& piece,
                          const std::vector<std::uint64_t>& gone) {
     auto segment = piece.location.segment;
     auto block = x.log->disk()->read(piece.location);
@@ -283,7 +284,7 @@ struct differential_run {
     auto result = std::vector<found_row>{};
     auto done = block_index{};
     while (done < to) {
-      auto plan = x.log->plan_scan(table, after, to, bytes_max);
+      auto plan = plan_scan(*x.log, {table, after, to, bytes_max});
       REQUIRE_FALSE(plan.failure);
       REQUIRE(plan.complete_to > done);
       REQUIRE(plan.complete_to <= to);

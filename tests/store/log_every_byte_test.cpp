@@ -51,7 +51,7 @@ struct small_log {
 
   // The file of row 5, which is spooled.
   [[nodiscard]] std::string newest_spool() const {
-    auto plan = life.log->plan_scan({2}, {}, life.log->last(), 1 << 20);
+    auto plan = plan_scan(*life.log, {{2}, {}, life.log->last(), 1 << 20});
     return segment_path({}, plan.pieces.back().location.segment).substr(1);
   }
 
@@ -60,7 +60,8 @@ struct small_log {
     auto result = std::map<std::string, std::vector<bool>>{};
     for (const auto& [name, bytes] : files)
       result[name].resize(bytes.size());
-    auto plan = life.log->plan_scan(all_tables, {}, life.log->last(), 1 << 20);
+    auto plan = plan_scan(*life.log,
+                          {all_tables, {}, life.log->last(), 1 << 20});
     for (const auto& piece : plan.pieces) {
       auto& marked = result.at(
         segment_path({}, piece.location.segment).substr(1));

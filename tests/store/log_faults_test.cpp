@@ -290,7 +290,7 @@ TEST_CASE("a file that is let go is out of range, deleted or not") {
   for (std::uint64_t i = 1; i <= 4; ++i)
     REQUIRE(log->append(block_of({{1, i}}), {i}).has_value());
   REQUIRE(sync(*log).has_value());
-  auto planned = log->plan_scan({1}, {}, log->last(), 1U << 20).pieces;
+  auto planned = plan_scan(*log, {{1}, {}, log->last(), 1U << 20}).pieces;
   auto files = segment_files_of(directory.path()).size();
   auto gone = log->release([](table_id) { return timestamp{2}; });
   REQUIRE(gone.size() == 2);

@@ -58,7 +58,7 @@ inline block_ptr block_of(const std::vector<row>& rows) {
 }
 
 /// The block of a piece, read from disk if need be.
-inline block_ptr load(log_engine& log, const scan_piece& piece) {
+inline block_ptr load(log_engine& log, const scan_block& piece) {
   if (piece.block != nullptr)
     return piece.block;
   auto result = log.disk()->read(piece.location);
@@ -74,7 +74,7 @@ inline std::vector<std::uint64_t> scan(log_engine& log, std::uint64_t table,
   auto result = std::vector<std::uint64_t>{};
   auto done = block_index{};
   while (done < log.last()) {
-    auto plan = log.plan_scan({table}, after, log.last(), bytes_max);
+    auto plan = plan_scan(log, {{table}, after, log.last(), bytes_max});
     REQUIRE(plan.complete_to <= log.last());
     for (const auto& piece : plan.pieces) {
       auto block = load(log, piece);

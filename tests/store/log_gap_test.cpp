@@ -17,7 +17,7 @@ void put(log_engine& log, const std::vector<row>& rows,
 }
 
 scan_plan plan(log_engine& log, std::uint64_t table, row_cursor after) {
-  return log.plan_scan({table}, after, log.last(), everything);
+  return plan_scan(log, {{table}, after, log.last(), everything});
 }
 
 void flip(const std::string& path, std::size_t at) {
@@ -29,7 +29,7 @@ void flip(const std::string& path, std::size_t at) {
 // Where block `index` lies.
 block_location place(log_engine& log, std::uint64_t index) {
   for (const auto& x :
-       log.plan_scan(all_tables, {}, log.last(), 1U << 30).pieces)
+       plan_scan(log, {all_tables, {}, log.last(), 1U << 30}).pieces)
     if (x.index.value == index)
       return x.location;
   FAIL("no such block");
@@ -95,7 +95,7 @@ TEST_CASE("a plan ends before a gap, and the next one says why") {
     CHECK(plan(*log, table, cursor(20)).failure.code == errc::log_corrupt);
     CHECK_FALSE(plan(*log, table, cursor(40)).failure);
     // Who does not come to it yet has nothing to do with it.
-    CHECK_FALSE(log->plan_scan({table}, {}, {2}, everything).failure);
+    CHECK_FALSE(plan_scan(*log, {{table}, {}, {2}, everything}).failure);
   }
 }
 
@@ -160,7 +160,7 @@ TEST_CASE("a gap that holds the end of a transaction closes it") {
     CHECK(log->last_closed() == block_index{2});
     CHECK(log->last() == block_index{2});
     CHECK(log->appended_to() == cursor(20));
-    CHECK(log->plan_scan({1}, {}, {2}, everything).pieces.size() == 1);
+    CHECK(plan_scan(*log, {{1}, {}, {2}, everything}).pieces.size() == 1);
     CHECK(plan(*log, 1, cursor(10)).failure.code == errc::log_corrupt);
     CHECK_FALSE(plan(*log, 1, cursor(20)).failure);
   }
@@ -304,8 +304,8 @@ TEST_CASE("a gap takes as much memory as a block, however many it had") {
     CHECK(index.stats().blocks == count);
     CHECK(index.last() == block_index{count});
     for (auto i : {std::uint64_t{2}, count / 2, count})
-      CHECK(index.piece({i}).location == block_location{});
-    CHECK(index.plan_scan({1}, cursor(1), {count}, 1).failure);
+      CHECK(index.block({i}).location == block_location{});
+    CHECK(plan_scan(index, {{1}, cursor(1), {count}, 1}).failure);
     // Only the first half of it was closed.
     index.restore({{count / 2}, cursor(1), {}});
     REQUIRE(index.settle_gaps());

@@ -49,7 +49,7 @@ using opener = std::function<expected<std::unique_ptr<log_engine>>()>;
 
 // Each row has what its ts stands for.
 void check_texts(log_engine& log) {
-  auto pieces = log.plan_scan(all_tables, {}, log.last(), 1U << 30).pieces;
+  auto pieces = plan_scan(log, {all_tables, {}, log.last(), 1U << 30}).pieces;
   for (const auto& piece : pieces) {
     auto block = load(log, piece);
     for (std::size_t i = 0; i < block->rows(); ++i) {

@@ -251,8 +251,8 @@ struct random_run {
     auto from = after;
     auto found = std::vector<std::pair<row_cursor, bool>>{};
     for (auto done = block_index{}; done < segments->last();) {
-      auto plan = segments->plan_scan(all_tables, after, segments->last(),
-                                      pick(4000));
+      auto plan = plan_scan(*segments,
+                            {all_tables, after, segments->last(), pick(4000)});
       for (const auto& piece : plan.pieces) {
         auto block = load(*segments, piece);
         auto end = block->ends().begin();

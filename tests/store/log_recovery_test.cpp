@@ -75,8 +75,8 @@ TEST_CASE("a batch torn at any byte is cut, what was before it stays") {
   auto log_end = begin + batch_header_size;
   {
     auto log = open_segments(directory.file("a"));
-    log_end = log->plan_scan({2}, {}, {3}, 1).pieces.at(0).location.offset
-              + log->plan_scan({2}, {}, {3}, 1).pieces.at(0).location.size;
+    log_end = plan_scan(*log, {{2}, {}, {3}, 1}).pieces.at(0).location.offset
+              + plan_scan(*log, {{2}, {}, {3}, 1}).pieces.at(0).location.size;
   }
   for (auto cut = begin; cut < end; ++cut) {
     CAPTURE(cut);
@@ -149,7 +149,7 @@ TEST_CASE("a bit that flips while the log is open is seen by the read") {
   auto directory = temporary_directory{};
   auto log = open_segments(directory.path(), 1U << 20, 0);
   put(*log, {{1, 10, true, std::string(300, 'a')}});
-  auto at = log->plan_scan({1}, {}, {1}, 1).pieces.at(0).location;
+  auto at = plan_scan(*log, {{1}, {}, {1}, 1}).pieces.at(0).location;
   auto path = segment_files_of(directory.path()).back();
   auto bytes = slurp(path);
   for (auto i = at.offset; i < at.offset + at.size; ++i) {

@@ -23,8 +23,8 @@ TEST_CASE("a helper syncs, reads and removes while the log goes on") {
     auto floor = timestamp{ts < 100 ? 0 : ts - 100};
     auto gone = log->release([&](table_id) { return floor; });
     auto order = log->begin_sync();
-    auto plan = log->plan_scan({1}, row_cursor::end_of(floor), log->last(),
-                               1U << 20);
+    auto plan = plan_scan(
+      *log, {{1}, row_cursor::end_of(floor), log->last(), 1U << 20});
     auto disk = log->disk();
     auto good = false;
     auto helper = std::thread{[&] {

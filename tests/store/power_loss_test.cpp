@@ -405,7 +405,7 @@ private:
         ++next;
     };
     for (auto done = block_index{}; done < log_->last();) {
-      auto plan = log_->plan_scan({table}, after, log_->last(), 2000);
+      auto plan = plan_scan(*log_, {{table}, after, log_->last(), 2000});
       for (const auto& piece : plan.pieces) {
         auto block = block_at(piece);
         if (block == nullptr)
@@ -427,7 +427,7 @@ private:
     REQUIRE(next == from_.appended);
   }
 
-  block_ptr block_at(const scan_piece& piece) {
+  block_ptr block_at(const scan_block& piece) {
     if (piece.block != nullptr)
       return piece.block;
     auto before = disk_->counts();

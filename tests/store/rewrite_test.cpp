@@ -65,7 +65,7 @@ numbers readable(log_engine& log) {
   auto result = numbers{};
   auto after = row_cursor{};
   for (auto done = block_index{}; done < log.last();) {
-    auto plan = log.plan_scan({slow}, after, log.last(), 1000);
+    auto plan = plan_scan(log, {{slow}, after, log.last(), 1000});
     if (plan.failure)
       return result;
     for (const auto& piece : plan.pieces) {
@@ -168,7 +168,7 @@ TEST_CASE("a scan of one table reads that table's rows only") {
   REQUIRE(log->disk()->remove(gone).has_value());
   auto to = done->windows.back().last;
   ops->bytes_read = 0;
-  auto plan = log->plan_scan({slow}, {}, to, 1U << 20);
+  auto plan = plan_scan(*log, {{slow}, {}, to, 1U << 20});
   for (const auto& piece : plan.pieces)
     (void) load(*log, piece);
   // 100 bytes of a row of the slow table, 950 of another.
@@ -201,7 +201,7 @@ TEST_CASE("one table is read without what else is in its window") {
   }
   for (auto table : {std::uint64_t{1}, large - 1, large, large + 1, tables}) {
     CAPTURE(table);
-    auto pieces = log->plan_scan({table}, {}, log->last(), 1U << 30).pieces;
+    auto pieces = plan_scan(*log, {{table}, {}, log->last(), 1U << 30}).pieces;
     REQUIRE(pieces.front().location.table == table_id{table});
     auto before = ops->bytes_read.load();
     auto rows = load(*log, pieces.front());
@@ -221,7 +221,7 @@ TEST_CASE("a scan up to the middle of a rewritten block gets all of it") {
   grow(*log, 200);
   REQUIRE(rewrite(*log, only_slow));
   for (std::uint64_t to = 1; to <= 200; ++to) {
-    auto plan = log->plan_scan({slow}, {}, {to}, 1U << 20);
+    auto plan = plan_scan(*log, {{slow}, {}, {to}, 1U << 20});
     auto last = std::uint64_t{0};
     for (const auto& piece : plan.pieces)
       last = load(*log, piece)->last_cursor().commit_ts.value;
@@ -243,7 +243,7 @@ TEST_CASE("a transaction ends though its last row is left out") {
   REQUIRE(sync(*log).has_value());
   REQUIRE(rewrite(*log, only_slow));
   auto open = timestamp{};
-  auto plan = log->plan_scan(all_tables, {}, log->last(), 1U << 30);
+  auto plan = plan_scan(*log, {all_tables, {}, log->last(), 1U << 30});
   for (const auto& piece : plan.pieces) {
     auto block = load(*log, piece);
     auto end = block->ends().begin();

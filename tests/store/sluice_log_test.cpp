@@ -60,7 +60,7 @@ struct state_directory {
           .has_value());
     REQUIRE(sync(*engine).has_value());
     for (const auto& piece :
-         engine->plan_scan(all_tables, {}, {6}, 1U << 30).pieces)
+         plan_scan(*engine, {all_tables, {}, {6}, 1U << 30}).pieces)
       blocks.push_back(piece.location);
   }
 

@@ -186,7 +186,7 @@ inline small_reading read_small(segment_log& log, std::uint64_t table) {
   auto result = small_reading{};
   auto after = row_cursor{};
   for (auto done = block_index{}; done < log.last();) {
-    auto plan = log.plan_scan({table}, after, log.last(), 500);
+    auto plan = plan_scan(log, {{table}, after, log.last(), 500});
     result.failure = plan.failure;
     if (plan.failure)
       return result;

@@ -16,7 +16,7 @@ numbers read_all(log_engine& log, row_cursor after = {},
                  std::uint64_t bytes_max = 1) {
   auto result = numbers{};
   for (auto done = block_index{}; done < log.last();) {
-    auto plan = log.plan_scan(all_tables, after, log.last(), bytes_max);
+    auto plan = plan_scan(log, {all_tables, after, log.last(), bytes_max});
     REQUIRE_FALSE(plan.failure);
     for (const auto& piece : plan.pieces) {
       auto block = load(log, piece);
@@ -78,7 +78,7 @@ TEST_CASE("a spooled transaction ends with one end mark, and can be resumed") {
       CHECK(read_all(log, after).size() == 9 - i);
       CHECK(scan(log, 1, after, 1).size() == 6 - (2 * i + 1) / 3);
       // A piece a chunk, since more would exceed what was asked for.
-      auto plan = log.plan_scan(all_tables, after, log.last(), 1);
+      auto plan = plan_scan(log, {all_tables, after, log.last(), 1});
       CHECK(plan.pieces.size() == 1);
       CHECK(plan.complete_to == plan.pieces.front().index);
     }
@@ -274,7 +274,7 @@ TEST_CASE("spooled transactions are let go of as others are") {
     REQUIRE(log.disk()->remove(gone).has_value());
     CHECK(scan(log, 1) == numbers{10, 20, 30});
     gone = log.release(floors(40, 40));
-    auto plan = log.plan_scan(all_tables, {}, log.last(), 1U << 30);
+    auto plan = plan_scan(log, {all_tables, {}, log.last(), 1U << 30});
     REQUIRE(log.disk()->remove(gone).has_value());
     CHECK(scan(log, 2).back() == 50);
     CHECK(log.last() == block_index{8});

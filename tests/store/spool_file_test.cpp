@@ -42,7 +42,7 @@ struct reading {
 reading read(segment_log& log, std::uint64_t table, row_cursor after = {}) {
   auto result = reading{};
   for (auto done = block_index{}; done < log.last();) {
-    auto plan = log.plan_scan({table}, after, log.last(), 1U << 20);
+    auto plan = plan_scan(log, {{table}, after, log.last(), 1U << 20});
     result.failure = plan.failure;
     for (const auto& piece : plan.pieces) {
       auto block = log.disk()->read(piece.location);
@@ -77,7 +77,7 @@ struct spooled_log {
     if (row_behind)
       REQUIRE(log->append(block_of({{1, 40, true, "x", 7}}), {}).has_value());
     REQUIRE(sync(*log).has_value());
-    auto plan = log->plan_scan(all_tables, {}, log->last(), 1U << 20);
+    auto plan = plan_scan(*log, {all_tables, {}, log->last(), 1U << 20});
     for (std::size_t i = 1; i <= 6; ++i)
       chunks.push_back(plan.pieces.at(i).location);
   }
@@ -151,7 +151,7 @@ TEST_CASE("a spool file goes with the segment that names it") {
     REQUIRE(log->append(block_of({{2, ts, true, std::string(900, 'x')}}), {})
               .has_value());
   REQUIRE(sync(*log).has_value());
-  auto plan = log->plan_scan({1}, {}, log->last(), 1);
+  auto plan = plan_scan(*log, {{1}, {}, log->last(), 1});
   auto gone = log->release(
     [](table_id x) { return timestamp{x.value == 1 ? 29U : 99U}; });
   CHECK(std::none_of(gone.begin(), gone.end(), is_spool));

@@ -86,7 +86,7 @@ TEST_CASE("a transaction of 256 MiB takes 8 MiB of memory") {
     auto rows = std::uint64_t{0};
     auto after = row_cursor{};
     for (auto done = block_index{}; done < log->last();) {
-      auto plan = log->plan_scan({1}, after, log->last(), 1U << 20);
+      auto plan = plan_scan(*log, {{1}, after, log->last(), 1U << 20});
       CHECK(plan.pieces.size() <= 3);
       for (const auto& piece : plan.pieces) {
         auto block = load(*log, piece);

@@ -46,21 +46,8 @@ struct store_side::perform {
     // Nothing is rewritten here.
   }
   void operator()(plan_scans& x) const {
-    auto plans = std::vector<planned_scan>{};
-    for (const auto& wish : x.wishes) {
-      auto found = self.log_->plan_scan(wish.table, wish.after, wish.to,
-                                        wish.bytes_max);
-      auto plan = planned_scan{{}, found.complete_to, found.failure};
-      for (auto& piece : found.pieces)
-        plan.pieces.push_back({piece.index,
-                               std::move(piece.block),
-                               piece.location,
-                               std::move(piece.tables),
-                               piece.last,
-                               {}});
-      plans.push_back(std::move(plan));
-    }
-    then(self.state_.on_planned(x.ticket, std::move(plans), self.now_));
+    then(self.state_.on_planned(x.ticket, self.log_->plan_scans(x.wishes),
+                                self.now_));
   }
   void operator()(note_lost& x) const {
     then(self.state_.on_lost_noted({std::move(x.lost), {}}, self.now_));
