@@ -95,6 +95,7 @@ int main(int argc, char** argv) {
   app.add_flag("--json", how.json, "One line of JSON per figure");
   CLI11_PARSE(app, argc, argv);
   stopwatch::by_cpu = how.cpu;
+  keep_memory();
   if (how.full)
     how.recovery_mib = 1024;
   if (!how.json)

@@ -73,6 +73,13 @@ inline std::uint64_t bytes_written() {
   return 0;
 }
 
+/// What a subject gives back stays with the process. Else it depends on what
+/// stands behind it whether the next subject gets it back page by page.
+inline void keep_memory() {
+  (void) ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  (void) ::mallopt(M_MMAP_THRESHOLD, 32 << 20); // the most that glibc takes
+}
+
 inline std::uint64_t heap_bytes() {
   auto info = ::mallinfo2();
   return info.uordblks + info.hblkhd;
