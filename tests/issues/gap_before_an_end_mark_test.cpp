@@ -18,7 +18,7 @@ log_index with_lost_block() {
   auto result = log_index{};
   result.begin_segment(1, {1});
   auto add = [&](const block_ptr& rows) {
-    result.add(summarize(*rows), nullptr, {1, 4096, 100}, {});
+    result.add(summarize(*rows), block_location{1, 4096, 100}, {});
   };
   add(block_of({{7, 10}, end_mark}));
   add(block_of({{7, 20}, end_mark, {7, 30, 1}}));
@@ -27,12 +27,12 @@ log_index with_lost_block() {
 }
 
 void end_it(log_index& log) {
-  log.add(summarize(*block_of({{7, 30, 5}, end_mark, {7, 40}})), nullptr,
-          {1, 8192, 100}, {});
+  log.add(summarize(*block_of({{7, 30, 5}, end_mark, {7, 40}})),
+          block_location{1, 8192, 100}, {});
 }
 
 errc read(const log_index& log, row_cursor after) {
-  return log.plan_scan({7}, after, log.last(), 1000).failure.code;
+  return plan_scan(log, {{7}, after, log.last(), 1000}).failure.code;
 }
 
 } // namespace
@@ -65,7 +65,7 @@ TEST_CASE("rows behind a lost block do not move its end") {
 TEST_CASE("a lost block whose rows come again stops nobody") {
   auto uut = with_lost_block();
   uut.restore({{1}, {{20}, {20}, 0}, {}});
-  uut.add(summarize(*block_of({{7, 30, 5}})), nullptr, {1, 8192, 100}, {});
+  uut.add(summarize(*block_of({{7, 30, 5}})), block_location{1, 8192, 100}, {});
   REQUIRE(uut.settle_gaps());
   CHECK(uut.keep_to() == block_index{1});
   CHECK(read(uut, {{20}, {20}, 0}) == errc::none);
@@ -75,7 +75,7 @@ TEST_CASE("a lost block that does not count is no piece of a scan") {
   auto uut = with_lost_block();
   for (auto last_closed : {1U, 3U}) // when it was lost, and later
     uut.restore({{last_closed}, {{20}, {20}, 0}, {}});
-  auto plan = uut.plan_scan(all_tables, {}, uut.last(), 1000);
+  auto plan = plan_scan(uut, {all_tables, {}, uut.last(), 1000});
   CHECK_FALSE(plan.failure);
   CHECK(plan.pieces.size() == 2);
   CHECK(plan.complete_to == block_index{3});

@@ -24,7 +24,7 @@ TEST_CASE("the rest of a block is damaged, not torn") {
   for (auto i = 0; i < 2; ++i) {
     CHECK(y.log->report().blocks_lost == 1);
     CHECK(y.log->appended_to() == cursor(2));
-    CHECK(y.log->plan_scan({1}, cursor(1), y.log->last(), 1000).failure.code
+    CHECK(plan_scan(*y.log, {{1}, cursor(1), y.log->last(), 1000}).failure.code
           == errc::log_corrupt);
     REQUIRE(y.open());
   }

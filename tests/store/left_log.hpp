@@ -30,7 +30,7 @@ inline stored_reading read_stored(segment_log& log, std::uint64_t table,
                                   row_cursor after) {
   auto result = stored_reading{};
   for (auto done = block_index{}; done < log.last();) {
-    auto plan = log.plan_scan({table}, after, log.last(), 2000);
+    auto plan = plan_scan(log, {{table}, after, log.last(), 2000});
     result.failure = plan.failure;
     if (plan.failure)
       return result;
@@ -86,7 +86,7 @@ struct left_log {
     synced = log.synced_to();
     idle = synced == log.last() && !power;
     for (const auto& piece :
-         log.plan_scan(all_tables, {}, log.last(), 1U << 30).pieces) {
+         plan_scan(log, {all_tables, {}, log.last(), 1U << 30}).pieces) {
       auto& added = blocks.emplace_back(
         live_block{piece.index, piece.location, {}});
       auto block = load(log, piece);
