@@ -60,7 +60,7 @@ struct planned_scan {
 /// What the index says about many wishes. Their tables share the blocks, so
 /// that each is held once.
 struct planned_scans {
-  std::vector<scan_block> blocks;
+  std::vector<scan_block> blocks;  ///< Some may be in no piece.
   std::vector<scan_piece> pieces;  ///< Of one scan after another, ascending.
   std::vector<planned_scan> scans; ///< As many as there were wishes.
 

@@ -9,7 +9,7 @@ namespace {
 // Rows of a block are far apart, and nobody may have looked at them for long.
 constexpr std::size_t prefetched = 32;
 
-std::vector<table_share> shares_of(const std::vector<block_run>& runs) {
+std::vector<table_share> tables_of(const std::vector<block_run>& runs) {
   auto result = std::vector<table_share>{};
   result.reserve(runs.size());
   // Runs are sorted by table, then schema version.
@@ -53,7 +53,7 @@ block_summary summarize(const row_block& block) {
 block_summary summarize(std::string_view bytes, const row_places& places,
                         const std::vector<std::uint32_t>& ends) {
   auto result = outline(bytes, places, ends);
-  result.tables = shares_of(places.runs);
+  result.tables = tables_of(places.runs);
   return result;
 }
 

@@ -245,7 +245,10 @@ template <class Log>
 [[nodiscard]] scan_plan plan_scan(const Log& log, const scan_wish& wish) {
   auto found = log.plan_scans({&wish, 1});
   auto& scan = found.scans.front();
-  return {std::move(found.blocks), scan.complete_to, std::move(scan.failure)};
+  auto result = scan_plan{{}, scan.complete_to, std::move(scan.failure)};
+  for (const auto& piece : found.pieces)
+    result.pieces.push_back(found.blocks[piece.block]);
+  return result;
 }
 
 } // namespace sluice

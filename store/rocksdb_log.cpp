@@ -202,18 +202,22 @@ status rocksdb_log::cut_open() {
 
 // -- reading ------------------------------------------------------------------
 
-// A table is read by itself.
+// What must be read of a table is read by itself.
 planned_scans rocksdb_log::plan_scans(std::span<const scan_wish> wishes) const {
   auto result = plain_log::plan_scans(wishes);
-  auto blocks = std::vector<scan_block>{};
+  auto& blocks = result.blocks;
+  auto places = std::map<block_location, std::uint32_t>{};
   for (std::size_t i = 0; i < wishes.size(); ++i)
     for (auto& piece : result.pieces_of(result.scans[i])) {
-      auto& x = blocks.emplace_back(result.blocks[piece.block]);
-      if (wishes[i].table != all_tables)
-        x.location = rocksdb_disk::narrowed(x.location, wishes[i].table);
-      piece.block = static_cast<std::uint32_t>(blocks.size() - 1);
+      auto part = blocks[piece.block];
+      if (part.block != nullptr || wishes[i].table == all_tables)
+        continue;
+      part.location = rocksdb_disk::narrowed(part.location, wishes[i].table);
+      auto next = static_cast<std::uint32_t>(blocks.size());
+      piece.block = places.emplace(part.location, next).first->second;
+      if (piece.block == next)
+        blocks.push_back(std::move(part));
     }
-  result.blocks = std::move(blocks);
   return result;
 }
 
