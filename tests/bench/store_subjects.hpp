@@ -194,7 +194,7 @@ public:
   std::uint64_t scan(std::span<const reader> readers) override {
     auto result = std::uint64_t{0};
     for (const auto& x : readers)
-      result += scan(x.table, x.after);
+      result += scan_one(x.table, x.after);
     return result;
   }
   void release(timestamp ts) override {
@@ -207,12 +207,8 @@ public:
     }
   }
 
-private:
-  struct place {
-    block_ptr block;
-    const block_run* run;
-  };
-  std::uint64_t scan(table_id table, row_cursor after) {
+protected:
+  virtual std::uint64_t scan_one(table_id table, row_cursor after) {
     auto result = std::uint64_t{0};
     if (table == all_tables) {
       for (const auto& block : blocks_)
@@ -230,6 +226,12 @@ private:
     }
     return result;
   }
+
+private:
+  struct place {
+    block_ptr block;
+    const block_run* run;
+  };
   std::vector<place>& list_of(table_id table) {
     auto number = tables_.find(table);
     if (number == table_map::none) {
@@ -286,15 +288,6 @@ public:
           x->bytes += run.bytes;
         }
   }
-  std::uint64_t scan(table_id table, row_cursor after) override {
-    if (who_ == consumers::in_memory)
-      return vector_subject::scan(table, after);
-    const auto& wanted = amounts_[table];
-    auto left = wanted.bytes;
-    for (const auto& x : files_)
-      left -= read(x.path, left);
-    return wanted.rows;
-  }
   void begin_sync() override {
     end_sync();
     syncing_ = std::async(std::launch::async,
@@ -314,6 +307,17 @@ public:
       std::filesystem::remove(files_.front().path);
       files_.pop_front();
     }
+  }
+
+protected:
+  std::uint64_t scan_one(table_id table, row_cursor after) override {
+    if (who_ == consumers::in_memory)
+      return vector_subject::scan_one(table, after);
+    const auto& wanted = amounts_[table];
+    auto left = wanted.bytes;
+    for (const auto& x : files_)
+      left -= read(x.path, left);
+    return wanted.rows;
   }
 
 private:
