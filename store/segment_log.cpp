@@ -65,8 +65,8 @@ segment_writer::start
 segment_log::start_without_open(const block_ptr& rest,
                                 block_index durable) const {
   auto cut = index_.keep_to();
-  auto result = segment_writer::start{next_number_, cut.next(), listing(), {},
-                                      index_.state(), durable, true};
+  auto result = segment_writer::start{next_number_,   cut.next(), listing(), {},
+                                      index_.state(), durable,    true};
   auto& [state, segments] = result.listing;
   state.last_closed = std::min(state.last_closed, cut);
   for (auto& x : segments)
@@ -118,8 +118,8 @@ status segment_log::roll(bool atomically) {
   auto first = last().next();
   // A file without blocks may be the only one that says where the log stands.
   auto in_vain = !index_.last_segment_has_blocks();
-  auto how = segment_writer::start{next_number_, first, listing(), {},
-                                   {},           synced_to_};
+  auto how = segment_writer::start{next_number_, first, listing(),
+                                   {},           {},    synced_to_};
   how.atomically = in_vain || atomically;
   if (auto done = begin(how); !done)
     return done;
@@ -163,8 +163,7 @@ status segment_log::abandon_open() {
   if (durable_.at > keep)
     durable_ = {keep, how.listing.state};
   if (*rest != nullptr)
-    index_.add(*rest, writer_->first_blocks().front(),
-               resolved());
+    index_.add(*rest, writer_->first_blocks().front(), resolved());
   return {};
 }
 

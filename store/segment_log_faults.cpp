@@ -90,8 +90,9 @@ status segment_log::renew() {
   if (auto done = files_->sync_names(); !done)
     return done;
   auto how = segment_writer::start{
-    next_number_, durable_.at.next(), {durable_.state, index_.segments()}, {},
-    index_.state(), durable_.at, true};
+    next_number_, durable_.at.next(), {durable_.state, index_.segments()},
+    {},           index_.state(),     durable_.at,
+    true};
   for (auto& x : how.listing.segments)
     x.last = std::min(x.last, durable_.at);
   std::erase_if(how.listing.segments,

@@ -194,8 +194,7 @@ status segment_log::start_after(const recovery_verdict& verdict,
   index_.cut_open(writer_->number(), begun_);
   stated_durably_ = last_closed();
   if (*rest != nullptr)
-    index_.add(*rest, writer_->first_blocks().front(),
-               resolved());
+    index_.add(*rest, writer_->first_blocks().front(), resolved());
   synced_to_ = last();
   closed_durably_ = last_closed();
   durable_ = {last(), index_.state()};

@@ -26,9 +26,10 @@ void segment_writer::encoded::append_to(
   parts.insert(parts.end(), {header, front, rows, {zeros.data(), padding}});
 }
 
-segment_writer::encoded
-segment_writer::encode_batch(batch_header header, std::string front,
-                             std::string_view rows, const position& at) const {
+segment_writer::encoded segment_writer::encode_batch(batch_header header,
+                                                     std::string front,
+                                                     std::string_view rows,
+                                                     const position& at) const {
   auto result = encoded{{}, std::move(front), rows};
   header.previous_sum = at.sum;
   result.header = encode(header, {files_->uuid(), number_, at.offset},
