@@ -17,21 +17,18 @@
 
 #include "tests/histories/replication.hpp"
 #include "tests/histories/writers.hpp"
+#include "tests/support/environment.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 using namespace sluice;
 using namespace sluice::histories_test;
+using sluice::test::number_of;
 
 namespace {
 
 constexpr std::uint64_t histories_default = 100;
 constexpr auto rounds = 3;
 constexpr auto steps = 9; // of each process in a round
-
-std::uint64_t number_of(const char* name, std::uint64_t otherwise) {
-  const auto* given = std::getenv(name);
-  return given == nullptr ? otherwise : std::strtoull(given, nullptr, 10);
-}
 
 /// What happens beside the statements.
 struct events {

@@ -8,48 +8,11 @@
 #include "store/little_endian.hpp"
 #include "store/segment_format.hpp"
 #include "tests/store/eventful_life.hpp"
+#include "tests/store/stored_rows.hpp"
 
 /// What an eventful life leaves on its disk, and what of it must be found
 /// whichever batch or header is damaged.
 namespace log_test {
-
-// A row that a log has.
-struct stored {
-  row_cursor at;
-  std::uint64_t table = 0;
-  std::string bytes;
-  friend bool operator==(const stored&, const stored&) = default;
-};
-
-struct stored_reading {
-  std::vector<stored> rows;
-  error failure;
-};
-
-inline stored_reading read_stored(segment_log& log, std::uint64_t table,
-                                  row_cursor after) {
-  auto result = stored_reading{};
-  for (auto done = block_index{}; done < log.last();) {
-    auto plan = plan_scan(log, {{table}, after, log.last(), 2000});
-    result.failure = plan.failure;
-    if (plan.failure)
-      return result;
-    for (const auto& piece : plan.pieces) {
-      auto block = load(log, piece);
-      for (std::size_t i = 0; i < block->rows(); ++i) {
-        auto x = block->row(i);
-        auto wanted = table == all_tables.value || x.table().value == table;
-        if (!wanted || x.cursor() <= after)
-          continue;
-        after = x.cursor();
-        result.rows.push_back({after, x.table().value, std::string{x.bytes()}});
-      }
-    }
-    REQUIRE((plan.complete_to > done || !plan.pieces.empty()));
-    done = plan.complete_to;
-  }
-  return result;
-}
 
 // A batch or a header, and the blocks that it has.
 struct place {

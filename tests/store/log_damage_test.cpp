@@ -4,7 +4,7 @@
 #include <map>
 
 #include "store/segment_format.hpp"
-#include "tests/store/log_fixture.hpp"
+#include "tests/store/stored_rows.hpp"
 
 using namespace log_test;
 
@@ -31,28 +31,8 @@ std::string text_of(const numbers& rows) {
 }
 
 reading read(log_engine& log, std::uint64_t table, row_cursor after) {
-  auto result = reading{};
-  auto done = block_index{};
-  while (done < log.last()) {
-    auto plan = plan_scan(log, {{table}, after, log.last(), 300});
-    result.failure = plan.failure;
-    if (plan.failure)
-      return result;
-    for (const auto& piece : plan.pieces) {
-      auto block = load(log, piece);
-      for (std::size_t i = 0; i < block->rows(); ++i) {
-        auto x = block->row(i);
-        auto wanted = table == all_tables.value || x.table().value == table;
-        if (wanted && x.cursor() > after) {
-          result.rows.push_back(x.commit_ts().value);
-          after = x.cursor();
-        }
-      }
-    }
-    REQUIRE((plan.complete_to > done || !plan.pieces.empty()));
-    done = plan.complete_to;
-  }
-  return result;
+  auto found = read_stored(log, table, after, 300);
+  return {found.commit_ts(), found.failure};
 }
 
 // A disk that is not waited for.

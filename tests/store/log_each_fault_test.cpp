@@ -5,23 +5,18 @@
 //   SLUICE_LIVES=10000   how many
 //   SLUICE_SEED=7        of the first; the others count on from it
 
-#include <cstdlib>
-
 #include <fmt/format.h>
 
 #include "tests/store/left_log.hpp"
+#include "tests/support/environment.hpp"
 
 using namespace log_test;
+using sluice::test::number_of;
 
 namespace {
 
 constexpr std::uint64_t lives_default = 40;
 constexpr auto steps = 60;
-
-std::uint64_t number_of(const char* name, std::uint64_t otherwise) {
-  const auto* given = std::getenv(name);
-  return given == nullptr ? otherwise : std::strtoull(given, nullptr, 10);
-}
 
 struct tally {
   std::uint64_t flips = 0;

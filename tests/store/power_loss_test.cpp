@@ -16,22 +16,19 @@
 #include "tests/store/log_fixture.hpp"
 #include "tests/store/replayed_source.hpp"
 #include "tests/store/spools.hpp"
+#include "tests/support/environment.hpp"
 #include "tests/support/simulated_disk.hpp"
 
 using namespace log_test;
 using sluice::test::dice;
 using sluice::test::disk_faults;
+using sluice::test::number_of;
 using sluice::test::simulated_disk;
 
 namespace {
 
 constexpr std::uint64_t lives_default = 300;
 constexpr auto steps = 60;
-
-std::uint64_t number_of(const char* name, std::uint64_t otherwise) {
-  const auto* given = std::getenv(name);
-  return given == nullptr ? otherwise : std::strtoull(given, nullptr, 10);
-}
 
 // How often something happened, in all lives: what never did proves nothing.
 using events = std::map<std::string, std::uint64_t>;

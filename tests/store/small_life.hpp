@@ -10,8 +10,8 @@
 #include <fcntl.h>
 
 #include "store/segment_files.hpp"
-#include "tests/store/log_fixture.hpp"
 #include "tests/store/spools.hpp"
+#include "tests/store/stored_rows.hpp"
 #include "tests/support/simulated_disk.hpp"
 
 namespace log_test {
@@ -183,31 +183,14 @@ struct small_reading {
 };
 
 inline small_reading read_small(segment_log& log, std::uint64_t table) {
-  auto result = small_reading{};
-  auto after = row_cursor{};
-  for (auto done = block_index{}; done < log.last();) {
-    auto plan = plan_scan(log, {{table}, after, log.last(), 500});
-    result.failure = plan.failure;
-    if (plan.failure)
-      return result;
-    for (const auto& piece : plan.pieces) {
-      auto block = load(log, piece);
-      for (std::size_t i = 0; i < block->rows(); ++i) {
-        auto x = block->row(i);
-        if (x.table().value != table || x.cursor() <= after)
-          continue;
-        auto ts = x.commit_ts().value;
-        auto wanted = row{table, ts, true, table == 1 ? text_at(ts) : "x",
-                          table - 1};
-        REQUIRE(x.bytes() == block_of({wanted})->row(0).bytes());
-        result.rows.push_back(ts);
-        after = x.cursor();
-      }
-    }
-    REQUIRE(plan.complete_to > done);
-    done = plan.complete_to;
+  auto found = read_stored(log, table, {}, 500);
+  for (const auto& x : found.rows) {
+    auto ts = x.at.commit_ts.value;
+    auto wanted = row{table, ts, true, table == 1 ? text_at(ts) : "x",
+                      table - 1};
+    REQUIRE(x.bytes == block_of({wanted})->row(0).bytes());
   }
-  return result;
+  return {found.commit_ts(), found.failure};
 }
 
 /// Rows come one after another; above the floor none is left out.
