@@ -3,7 +3,6 @@
 
 #include <atomic>
 
-#include "store/window_format.hpp"
 #include "tests/store/log_fixture.hpp"
 #include "tests/support/simulated_disk.hpp"
 
@@ -174,45 +173,6 @@ TEST_CASE("a scan of one table reads that table's rows only") {
   // 100 bytes of a row of the slow table, 950 of another.
   CHECK(plan.pieces.size() == done->windows.size());
   CHECK(ops->bytes_read * 3 < done->bytes);
-}
-
-TEST_CASE("one table is read without what else is in its window") {
-  constexpr auto tables = std::uint64_t{1000};
-  constexpr auto large = std::uint64_t{500};
-  auto directory = temporary_directory{};
-  auto ops = std::make_shared<counting_ops>();
-  auto opened = segment_log::open({directory.path(), 4U << 20U, 0, ops});
-  auto log = std::move(opened.value());
-  auto fast = [](table_id x) {
-    return x.value == 0 ? timestamp::max() : timestamp{};
-  };
-  for (std::uint64_t ts = 1; ts <= 3; ++ts) {
-    auto rows = std::vector<row>{{0, ts, false, std::string(6U << 20U, 'f')}};
-    for (std::uint64_t table = 1; table <= tables; ++table) {
-      auto size = table == large ? 80'000U : 1U; // more than a piece
-      rows.push_back(
-        {table, ts, table == tables, std::string(size, 'x'), table});
-    }
-    REQUIRE(log->append(block_of(rows), {ts}).has_value());
-  }
-  REQUIRE(sync(*log).has_value());
-  while (rewrite(*log, fast)) {
-    // until the bound holds
-  }
-  for (auto table : {std::uint64_t{1}, large - 1, large, large + 1, tables}) {
-    CAPTURE(table);
-    auto pieces = plan_scan(*log, {{table}, {}, log->last(), 1U << 30}).pieces;
-    REQUIRE(pieces.front().location.table == table_id{table});
-    auto before = ops->bytes_read.load();
-    auto rows = load(*log, pieces.front());
-    auto read = ops->bytes_read - before;
-    REQUIRE(rows->rows() > 0);
-    CHECK(rows->runs().size() == 1);
-    CHECK(rows->row(0).table() == table_id{table});
-    CHECK(read
-          == rows->bytes().size()
-               + pieces.front().location.pieces * window_piece_size);
-  }
 }
 
 TEST_CASE("a scan up to the middle of a rewritten block gets all of it") {
