@@ -11,7 +11,7 @@ namespace {
 
 // A table with few rows in each block must not load the whole log at once.
 constexpr std::uint64_t cold_bytes_max = 1 << 20;
-// What it costs to read few rows of a window: its header and directory.
+// What it costs to read few rows of a window: two calls.
 constexpr std::uint64_t window_bytes_min = 16 << 10;
 constexpr auto none = std::numeric_limits<std::uint32_t>::max();
 
