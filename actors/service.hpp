@@ -120,7 +120,8 @@ public:
   [[nodiscard]] status subscribe(std::string_view feed,
                                  std::unique_ptr<sink_connector> sink);
   /// Delivers a feed to a function. It is called in a thread of its own;
-  /// nothing is acknowledged but by the acknowledger.
+  /// nothing is acknowledged but by the acknowledger. After a kill what was
+  /// acknowledged shortly before may come again.
   [[nodiscard]] status subscribe(std::string_view feed,
                                  change_callback callback);
   /// Delivers a feed to an actor of the application's, in the same actor

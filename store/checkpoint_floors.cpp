@@ -217,7 +217,11 @@ checkpoint_store::positions(feed_id feed) {
     "SELECT table_id, commit_ts, start_ts, position, checkpoint "
     "FROM positions WHERE feed = ?1 ORDER BY table_id",
     [&](auto& x) { x.bind_unsigned(1, feed.value); },
-    [&](auto& row) { result.positions.push_back(read_position(row, 0)); });
+    [&](auto& row) {
+      auto x = read_position(row, 0);
+      if (x.cursor.commit_ts > *low || x.checkpoint > *low)
+        result.positions.push_back(x);
+    });
   if (!done)
     return tl::unexpected{std::move(done.error())};
   return result;

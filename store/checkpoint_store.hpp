@@ -87,6 +87,7 @@ public:
                   const std::vector<table_position>& positions,
                   timestamp low_watermark);
   struct stored_positions {
+    /// Without those at or below the low watermark, which says as much.
     std::vector<table_position> positions;
     timestamp low_watermark;
   };

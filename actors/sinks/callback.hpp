@@ -126,9 +126,9 @@ public:
   }
 
   /// Acknowledges the batch it came with and all batches before. They do not
-  /// come again once that is stored, shortly after. Calling it twice does no
-  /// harm. Without effect when the batch is being delivered again meanwhile,
-  /// with an acknowledger of its own.
+  /// come again once that is stored: by a stop, or within about half a second.
+  /// Calling it twice does no harm. Without effect when the batch is being
+  /// delivered again meanwhile, with an acknowledger of its own.
   void ack() const {
     if (send_)
       send_();

@@ -9,11 +9,19 @@ namespace sluice {
 
 namespace {
 
+// Storing takes one part of the time, and everything else this many.
+constexpr auto pause_per_store = 9;
+
 // Trying again helps against everything but being replaced or removed, and a
 // store that this program cannot read.
 bool is_final(errc code) {
   return code == errc::sink_fenced || code == errc::unknown_feed
          || code == errc::log_format_newer || code == errc::log_corrupt;
+}
+
+// Nobody would miss such a position: a restart begins at the low watermark.
+bool covers(timestamp low_watermark, const table_position& x) {
+  return x.cursor.commit_ts <= low_watermark && x.checkpoint <= low_watermark;
 }
 
 } // namespace
@@ -39,7 +47,7 @@ callback_sink_state::on_loaded(const expected<sink_opened>& x) {
   writer_ = x->writer;
   acked_watermark_ = stored_watermark_ = x->low_watermark;
   for (const auto& position : x->positions)
-    known_[position.table] = position.cursor;
+    tables_[place_of(position.table)].acked = position;
   return {*x};
 }
 
@@ -48,18 +56,17 @@ callback_sink_state::effects callback_sink_state::on_write_rows(write_rows x,
   auto out = effects{};
   if (!speaks_to_me(x.writer))
     return out;
-  auto batch = open_batch{x.batch, 0, {}, {}};
+  auto batch = open_batch{x.batch, 0, {}, {}, {}};
+  batch.steps.reserve(x.items.size());
   auto order = call{{x.writer, x.batch}, {}, order_, x.torn};
+  order.items.reserve(x.items.size());
   for (auto& item : x.items) {
-    batch.positions.push_back(item.after);
-    drop_known_rows(item);
-    if (!item.block || item.count == 0)
-      continue; // Only the checkpoint moves.
-    batch.rows += item.count;
-    order.items.push_back(std::move(item));
+    note(item, batch);
+    if (item.count > 0)
+      order.items.push_back(std::move(item));
   }
   if (batch.rows == 0 && open_.empty()) {
-    take(batch);
+    take(batch, now);
     released(now, out);
     return out;
   }
@@ -84,7 +91,7 @@ callback_sink_state::on_acknowledge(const acknowledge& x, duration now) {
   auto before = acked_batch_;
   while (!open_.empty()
          && (open_.front().number <= x.batch || open_.front().rows == 0)) {
-    take(open_.front());
+    take(open_.front(), now);
     open_.pop_front();
   }
   if (acked_batch_ != before)
@@ -100,22 +107,22 @@ callback_sink_state::on_store_watermark(const store_watermark& x,
     return out;
   auto& at = open_.empty() ? acked_watermark_ : open_.back().watermark;
   at = std::max(at, x.ts);
-  if (something_to_store())
-    if (auto delay = pace_.want(now, due(now)))
-      out.emplace_back(tick_after{*delay});
+  want_store(now, out);
   return out;
 }
 
 callback_sink_state::effects callback_sink_state::on_tick(duration now) {
   pace_.on_tick(now);
+  auto out = effects{};
   if (!writer_ || !something_to_store())
-    return {};
-  auto at = due(now);
-  if (at <= now)
-    return {store()};
-  if (auto delay = pace_.want(now, at))
-    return {tick_after{*delay}};
-  return {};
+    return out;
+  if (due() > now) {
+    want_store(now, out);
+    return out;
+  }
+  store_began_ = now;
+  out.emplace_back(store(!acked_.empty() && positions_due_ <= now));
+  return out;
 }
 
 callback_sink_state::effects callback_sink_state::on_stored(incarnation writer,
@@ -128,64 +135,126 @@ callback_sink_state::effects callback_sink_state::on_stored(incarnation writer,
     forget();
     return {std::move(result)};
   }
-  for (const auto& [table, position] : acked_)
-    known_[table] = position.cursor;
-  acked_.clear();
-  acked_rows_ = 0;
-  stored_batch_ = acked_batch_;
   stored_watermark_ = acked_watermark_;
-  last_store_ = now;
-  return {rows_durable{writer_, stored_batch_, stored_watermark_}};
+  if (storing_positions_)
+    on_positions_stored(now);
+  else
+    on_watermark_stored(now);
+  auto out = effects{
+    rows_durable{writer_, durable_batch_, stored_watermark_}};
+  want_store(now, out);
+  return out;
+}
+
+void callback_sink_state::on_positions_stored(duration now) {
+  for (auto place : unstored_)
+    tables_[place].stored = true;
+  unstored_.clear();
+  acked_.clear();
+  durable_batch_ = acked_batch_;
+  auto pause = (now - store_began_) * pause_per_store;
+  positions_due_ = now + std::max<duration>(options_.store_interval, pause);
+  watermark_due_ = now + options_.watermark_interval;
+}
+
+void callback_sink_state::on_watermark_stored(duration now) {
+  std::erase_if(unstored_, [&](auto place) {
+    auto& x = tables_[place];
+    x.stored = covers(stored_watermark_, x.acked);
+    return x.stored;
+  });
+  while (!acked_.empty() && acked_.front().highest <= stored_watermark_) {
+    durable_batch_ = acked_.front().number;
+    acked_.pop_front();
+  }
+  // As if positions had been stored when the oldest batch came that is left.
+  auto since = acked_.empty() ? now : acked_.front().acked_at;
+  positions_due_ = std::max(positions_due_, since + options_.store_interval);
+  auto pause = (now - store_began_) * pause_per_store;
+  watermark_due_ = now + std::max<duration>(options_.watermark_interval, pause);
 }
 
 callback_sink_state::effects callback_sink_state::on_stop() {
   if (!writer_ || !something_to_store())
     return {};
-  return {store()};
+  return {store(true)};
 }
 
 bool callback_sink_state::something_to_store() const {
-  return acked_batch_ != stored_batch_ || acked_watermark_ > stored_watermark_;
+  return !acked_.empty() || acked_watermark_ > stored_watermark_;
 }
 
-callback_sink_state::duration callback_sink_state::due(duration now) const {
-  if (!last_store_ || acked_rows_ >= options_.store_rows_max)
-    return now;
-  return *last_store_
-         + (acked_batch_ != stored_batch_ ? options_.store_interval
-                                          : options_.watermark_interval);
+/// @pre There is something to store.
+callback_sink_state::duration callback_sink_state::due() const {
+  if (acked_.empty())
+    return watermark_due_;
+  return acked_watermark_ > stored_watermark_
+           ? std::min(positions_due_, watermark_due_)
+           : positions_due_;
 }
 
-// Rows of an item ascend, so those that the target has are a prefix.
-void callback_sink_state::drop_known_rows(write_item& item) const {
-  auto known = known_.find(item.after.table);
-  if (known == known_.end() || !item.block)
+std::uint32_t callback_sink_state::place_of(table_id table) {
+  auto next = static_cast<std::uint32_t>(tables_.size());
+  auto [found, is_new] = places_.try_emplace(table, next);
+  if (is_new)
+    tables_.push_back({{table, {}, {}}, true});
+  return found->second;
+}
+
+// Rows of an item ascend, so those that are acknowledged are a prefix.
+void callback_sink_state::note(write_item& item, open_batch& batch) {
+  auto place = place_of(item.after.table);
+  batch.steps.push_back({place, item.after.cursor, item.after.checkpoint});
+  batch.highest = std::max({batch.highest, item.after.cursor.commit_ts,
+                            item.after.checkpoint});
+  if (!item.block)
+    item.count = 0; // Only the checkpoint moves.
+  if (item.count == 0)
     return;
-  auto skip = rows_up_to(*item.block, item.first, item.count, known->second);
+  // In the order of transactions rows may be above `after`.
+  auto last = item.block->grouped(item.first + item.count - 1).commit_ts();
+  batch.highest = std::max(batch.highest, last);
+  auto skip = rows_up_to(*item.block, item.first, item.count,
+                         tables_[place].acked.cursor);
   item.first += skip;
   item.count -= skip;
+  batch.rows += item.count;
 }
 
-void callback_sink_state::take(const open_batch& batch) {
-  for (const auto& position : batch.positions)
-    acked_[position.table] = position;
+void callback_sink_state::take(const open_batch& batch, duration now) {
+  for (const auto& x : batch.steps) {
+    auto& to = tables_[x.place];
+    if (x.cursor <= to.acked.cursor && x.checkpoint <= to.acked.checkpoint)
+      continue;
+    to.acked.cursor = std::max(to.acked.cursor, x.cursor);
+    to.acked.checkpoint = std::max(to.acked.checkpoint, x.checkpoint);
+    if (std::exchange(to.stored, false))
+      unstored_.push_back(x.place);
+  }
   acked_batch_ = batch.number;
-  acked_rows_ += batch.rows;
+  acked_.push_back({batch.number, batch.highest, now});
   acked_watermark_ = std::max(acked_watermark_, batch.watermark);
+}
+
+void callback_sink_state::want_store(duration now, effects& out) {
+  if (something_to_store())
+    if (auto delay = pace_.want(now, due()))
+      out.emplace_back(tick_after{*delay});
 }
 
 void callback_sink_state::released(duration now, effects& out) {
   out.emplace_back(rows_released{writer_, acked_batch_});
-  if (acked_rows_ >= options_.store_rows_max)
-    out.emplace_back(store());
-  else if (auto delay = pace_.want(now, due(now)))
-    out.emplace_back(tick_after{*delay});
+  want_store(now, out);
 }
 
-callback_sink_state::store_positions callback_sink_state::store() {
+callback_sink_state::store_positions
+callback_sink_state::store(bool with_positions) {
+  storing_positions_ = with_positions;
   auto order = store_positions{writer_, {}, acked_watermark_};
-  for (const auto& [table, position] : acked_)
-    order.positions.push_back(position);
+  if (with_positions)
+    for (auto place : unstored_)
+      if (const auto& x = tables_[place].acked; !covers(acked_watermark_, x))
+        order.positions.push_back(x);
   return order;
 }
 
@@ -200,10 +269,12 @@ callback_sink_state::effects callback_sink_state::fail(const error& reason) {
 
 void callback_sink_state::forget() {
   writer_ = {};
-  known_.clear();
+  tables_.clear();
+  places_.clear();
   open_.clear();
-  acked_batch_ = acked_rows_ = stored_batch_ = 0;
   acked_.clear();
+  unstored_.clear();
+  acked_batch_ = durable_batch_ = 0;
   acked_watermark_ = stored_watermark_ = {};
 }
 

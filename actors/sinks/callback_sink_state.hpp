@@ -3,8 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
-#include <map>
-#include <optional>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -16,11 +15,11 @@
 namespace sluice {
 
 struct callback_sink_options {
-  /// Acknowledged positions are stored at most this often ...
-  std::chrono::milliseconds store_interval{50};
-  /// ... but after that many acknowledged rows.
-  std::uint64_t store_rows_max = 4'000;
-  /// A low watermark alone is stored at most this often.
+  /// Acknowledged positions are stored at most this often, and so seldom that
+  /// it takes about a tenth of the time.
+  std::chrono::milliseconds store_interval{500};
+  /// A low watermark is stored at most this often: one row, which speaks for
+  /// all positions at or below it. When it keeps up no position is stored.
   std::chrono::milliseconds watermark_interval{100};
 };
 
@@ -50,7 +49,8 @@ public:
 
     friend bool operator==(const call&, const call&) = default;
   };
-  /// Stores what is acknowledged; on_stored says how it went.
+  /// Stores what is acknowledged; on_stored says how it went, before anything
+  /// else happens.
   struct store_positions {
     incarnation writer;
     std::vector<table_position> positions;
@@ -86,41 +86,67 @@ public:
   [[nodiscard]] effects on_stop();
 
 private:
+  /// Where a batch takes a table.
+  struct step {
+    std::uint32_t place = 0; // in tables_
+    row_cursor cursor;
+    timestamp checkpoint;
+  };
   /// A batch that is not acknowledged.
   struct open_batch {
     std::uint64_t number = 0;
     std::uint64_t rows = 0;
-    std::vector<table_position> positions;
+    timestamp highest; ///< A low watermark from here on covers all of it.
+    std::vector<step> steps;
     timestamp watermark; ///< True once this batch is acknowledged; 0: none.
+  };
+  /// One that is acknowledged, and not durable.
+  struct acked_batch {
+    std::uint64_t number = 0;
+    timestamp highest;
+    duration acked_at{};
+  };
+  struct table_entry {
+    table_position acked; ///< Its cursor is the dedup barrier.
+    bool stored = true;   ///< Or covered by the stored low watermark.
   };
 
   [[nodiscard]] bool speaks_to_me(incarnation writer) const noexcept {
     return writer && writer == writer_;
   }
   [[nodiscard]] bool something_to_store() const;
-  [[nodiscard]] duration due(duration now) const;
-  void drop_known_rows(write_item& item) const;
-  void take(const open_batch& batch);
+  [[nodiscard]] duration due() const;
+  std::uint32_t place_of(table_id table);
+  void note(write_item& item, open_batch& batch);
+  void take(const open_batch& batch, duration now);
+  void want_store(duration now, effects& out);
   void released(duration now, effects& out);
-  store_positions store();
+  store_positions store(bool with_positions);
+  void on_positions_stored(duration now);
+  void on_watermark_stored(duration now);
   effects fail(const error& reason);
   void forget();
 
   callback_sink_options options_;
   commit_pace_state pace_;
   feed_order order_ = feed_order::table;
-  incarnation writer_;                   // 0: not open, everything is ignored.
-  std::map<table_id, row_cursor> known_; // Stored: the dedup barrier.
+  incarnation writer_; // 0: not open, everything is ignored.
+  std::vector<table_entry> tables_;
+  std::unordered_map<table_id, std::uint32_t> places_;
   std::deque<open_batch> open_;
   // -- acknowledged, not stored
   std::uint64_t acked_batch_ = 0; // All up to it.
-  std::uint64_t acked_rows_ = 0;
-  std::map<table_id, table_position> acked_;
+  std::deque<acked_batch> acked_;
+  std::vector<std::uint32_t> unstored_; // places
   timestamp acked_watermark_;
+  // -- being stored
+  bool storing_positions_ = false;
+  duration store_began_{};
   // -- stored
-  std::uint64_t stored_batch_ = 0;
+  std::uint64_t durable_batch_ = 0;
   timestamp stored_watermark_;
-  std::optional<duration> last_store_;
+  duration positions_due_{};
+  duration watermark_due_{};
 };
 
 } // namespace sluice

@@ -19,7 +19,7 @@ using tick_after = uut_type::tick_after;
 constexpr auto me = incarnation{5};
 
 struct fixture {
-  uut_type uut{callback_sink_options{50ms, 4, 100ms}};
+  uut_type uut{callback_sink_options{200ms, 100ms}};
 
   fixture() {
     auto feed = feed_record{{1}, "f", {{"*"}, {}, feed_order::table}};
@@ -38,6 +38,25 @@ struct fixture {
   }
   effects stored(uut_type::duration now = 1s) {
     return uut.on_stored(me, {}, now);
+  }
+};
+
+/// Batch 1 was stored at 1s, with the low watermark 10.
+struct after_a_store : fixture {
+  after_a_store() {
+    give(1, {item(1, {11})}, 1s);
+    REQUIRE(uut.on_tick(1s).size() == 1);
+    REQUIRE(stored() == effects{rows_durable{me, 1, {10}}});
+  }
+
+  /// Handed over and acknowledged, 10 ms after the store unless said.
+  void give(std::uint64_t batch, std::vector<write_item> items,
+            uut_type::duration now = 1s + 10ms) {
+    static_cast<void>(write(batch, std::move(items), now));
+    static_cast<void>(ack(batch, now));
+  }
+  void watermark(std::uint64_t ts, uut_type::duration now = 1s + 10ms) {
+    static_cast<void>(uut.on_store_watermark({me, {ts}}, now));
   }
 };
 
@@ -80,18 +99,19 @@ TEST_CASE_FIXTURE(fixture, "acknowledgements are stored in groups") {
   REQUIRE(ack(1).size() == 2);
   REQUIRE(uut.on_tick(1s).size() == 1);
   REQUIRE(stored().size() == 1);
-  CHECK(ack(2, 1s + 10ms) == effects{rows_released{me, 2}, tick_after{40ms}});
+  CHECK(ack(2, 1s + 10ms) == effects{rows_released{me, 2}, tick_after{190ms}});
   CHECK(ack(3, 1s + 20ms) == effects{rows_released{me, 3}});
-  CHECK(uut.on_tick(1s + 50ms)
+  CHECK(uut.on_tick(1s + 200ms)
         == effects{store_positions{me, {position(1, 13, 13)}, {10}}});
 }
 
-TEST_CASE_FIXTURE(fixture, "many acknowledged rows are stored at once") {
-  REQUIRE(write(1, {item(1, {11, 12, 13, 14})}).size() == 1);
-  CHECK(ack(1)
-        == effects{rows_released{me, 1},
-                   store_positions{me, {position(1, 14, 14)}, {10}}});
-  CHECK(stored() == effects{rows_durable{me, 1, {10}}});
+TEST_CASE_FIXTURE(fixture, "storing positions takes a tenth of the time") {
+  REQUIRE(write(1, {item(1, {11})}).size() == 1);
+  REQUIRE(write(2, {item(1, {12})}).size() == 1);
+  REQUIRE(ack(1).size() == 2);
+  REQUIRE(uut.on_tick(1s).size() == 1);
+  REQUIRE(stored(1s + 100ms).size() == 1);
+  CHECK(ack(2, 1s + 200ms) == effects{rows_released{me, 2}, tick_after{800ms}});
 }
 
 TEST_CASE_FIXTURE(fixture, "rows that are stored are not handed over again") {
@@ -100,6 +120,12 @@ TEST_CASE_FIXTURE(fixture, "rows that are stored are not handed over again") {
   REQUIRE(out.size() == 1);
   CHECK(commits_of(std::get<call>(out[0]).items)
         == std::vector<std::uint64_t>{11});
+}
+
+TEST_CASE_FIXTURE(fixture, "rows that are acknowledged are known, too") {
+  REQUIRE(write(1, {item(1, {11})}).size() == 1);
+  REQUIRE(ack(1).size() == 2);
+  CHECK(write(2, {item(1, {11})}) == effects{rows_released{me, 2}});
 }
 
 TEST_CASE_FIXTURE(fixture, "a batch of known rows is done at once") {
@@ -123,7 +149,7 @@ TEST_CASE_FIXTURE(fixture, "a watermark waits for the batches before it") {
   CHECK(uut.on_store_watermark({me, {22}}, 1s).empty());
   REQUIRE(ack(1).size() == 2);
   CHECK(uut.on_tick(1s)
-        == effects{store_positions{me, {position(1, 11, 11)}, {20}}});
+        == effects{store_positions{me, {}, {20}}});
   CHECK(stored() == effects{rows_durable{me, 1, {20}}});
 }
 
@@ -138,15 +164,97 @@ TEST_CASE_FIXTURE(fixture, "a quiet feed's watermark is stored now and then") {
 }
 
 TEST_CASE_FIXTURE(fixture, "an early tick of a callback sink is repeated") {
-  REQUIRE(write(1, {item(1, {11})}).size() == 1);
-  REQUIRE(write(2, {item(1, {12, 13, 14})}).size() == 1);
-  REQUIRE(ack(1).size() == 2);
-  REQUIRE(ack(2).size() == 2);
+  CHECK(uut.on_store_watermark({me, {20}}, 1s) == effects{tick_after{0s}});
+  REQUIRE(uut.on_tick(1s).size() == 1);
   REQUIRE(stored().size() == 1);
-  // The tick of the first acknowledgement is still under way.
-  CHECK(uut.on_store_watermark({me, {20}}, 1s).empty());
-  CHECK(uut.on_tick(1s) == effects{tick_after{100ms}});
-  CHECK(uut.on_tick(1s + 100ms) == effects{store_positions{me, {}, {20}}});
+  CHECK(uut.on_store_watermark({me, {21}}, 1s) == effects{tick_after{100ms}});
+  CHECK(uut.on_tick(1s + 50ms).empty());
+  CHECK(uut.on_tick(1s + 100ms) == effects{store_positions{me, {}, {21}}});
+}
+
+TEST_CASE_FIXTURE(after_a_store, "a watermark stands for all positions to it") {
+  give(2, {item(1, {21}), item(2, {22})});
+  watermark(22);
+  give(3, {item(3, {23})});
+  // Positions are not due, and those of tables 1 and 2 never will be.
+  CHECK(uut.on_tick(1s + 100ms) == effects{store_positions{me, {}, {22}}});
+  CHECK(stored(1s + 100ms)
+        == effects{rows_durable{me, 2, {22}}, tick_after{110ms}});
+  CHECK(uut.on_tick(1s + 210ms)
+        == effects{store_positions{me, {position(3, 23, 23)}, {22}}});
+  CHECK(stored(1s + 210ms) == effects{rows_durable{me, 3, {22}}});
+}
+
+TEST_CASE_FIXTURE(after_a_store, "a watermark goes along with positions") {
+  give(2, {item(1, {21}), item(2, {22})});
+  watermark(21);
+  CHECK(uut.on_tick(1s + 200ms)
+        == effects{store_positions{me, {position(2, 22, 22)}, {21}}});
+}
+
+TEST_CASE_FIXTURE(after_a_store, "batches become durable one after the other") {
+  give(2, {item(1, {30})});
+  give(3, {item(2, {20})});
+  watermark(25);
+  REQUIRE(uut.on_tick(1s + 100ms).size() == 1);
+  CHECK(stored(1s + 100ms)
+        == effects{rows_durable{me, 1, {25}}, tick_after{110ms}});
+  watermark(30, 1s + 110ms);
+  REQUIRE(uut.on_tick(1s + 200ms) == effects{store_positions{me, {}, {30}}});
+  CHECK(stored(1s + 200ms) == effects{rows_durable{me, 3, {30}}});
+  CHECK(uut.on_stop().empty());
+}
+
+TEST_CASE_FIXTURE(after_a_store, "watermarks do not keep positions from it") {
+  give(2, {item(1, {90})});
+  watermark(21);
+  REQUIRE(uut.on_tick(1s + 100ms) == effects{store_positions{me, {}, {21}}});
+  REQUIRE(stored(1s + 100ms).front() == effects::value_type{
+            rows_durable{me, 1, {21}}});
+  watermark(22, 1s + 110ms);
+  REQUIRE(uut.on_tick(1s + 200ms) == effects{store_positions{me, {}, {22}}});
+  REQUIRE(stored(1s + 200ms).size() == 2);
+  watermark(23, 1s + 205ms);
+  CHECK(uut.on_tick(1s + 210ms)
+        == effects{store_positions{me, {position(1, 90, 90)}, {23}}});
+}
+
+TEST_CASE_FIXTURE(after_a_store, "a checkpoint above the watermark is kept") {
+  give(2, {checkpoint_item(1, 11, 40)});
+  watermark(30);
+  REQUIRE(uut.on_tick(1s + 100ms) == effects{store_positions{me, {}, {30}}});
+  CHECK(stored(1s + 100ms).front()
+        == effects::value_type{rows_durable{me, 1, {30}}});
+  CHECK(uut.on_stop()
+        == effects{store_positions{me, {position(1, 11, 40)}, {30}}});
+}
+
+TEST_CASE_FIXTURE(after_a_store, "a cursor above the watermark is kept") {
+  give(2, {checkpoint_item(1, 40, 20)});
+  watermark(30);
+  REQUIRE(uut.on_tick(1s + 100ms).size() == 1);
+  CHECK(stored(1s + 100ms).front()
+        == effects::value_type{rows_durable{me, 1, {30}}});
+  CHECK(uut.on_stop()
+        == effects{store_positions{me, {position(1, 40, 20)}, {30}}});
+}
+
+TEST_CASE_FIXTURE(after_a_store, "rows of an open cut wait for the watermark") {
+  auto rows = item(1, {21});
+  rows.after = position(1, 11, 11); // The cut goes on in the next batch.
+  give(2, {rows});
+  watermark(20);
+  REQUIRE(uut.on_tick(1s + 100ms).size() == 1);
+  CHECK(stored(1s + 100ms).front()
+        == effects::value_type{rows_durable{me, 1, {20}}});
+}
+
+TEST_CASE_FIXTURE(after_a_store, "a slow disk gets few watermarks") {
+  watermark(20);
+  REQUIRE(uut.on_tick(1s + 100ms).size() == 1);
+  REQUIRE(stored(1s + 150ms).size() == 1);
+  CHECK(uut.on_store_watermark({me, {30}}, 1s + 150ms)
+        == effects{tick_after{450ms}});
 }
 
 TEST_CASE_FIXTURE(fixture, "a batch that was refused comes again") {

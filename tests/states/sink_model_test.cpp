@@ -70,8 +70,10 @@ struct world {
   expected<sink_opened> opened() {
     newest = newest.next();
     auto result = sink_opened{newest, {}, low};
+    // What the low watermark covers may be left out.
     for (const auto& [table, x] : positions)
-      result.positions.push_back(x);
+      if (x.cursor.commit_ts > low || x.checkpoint > low || chance(50))
+        result.positions.push_back(x);
     if (auto ok = maybe(10); !ok)
       return tl::unexpected{ok.error()};
     return result;
@@ -112,16 +114,18 @@ struct world {
     mailbox.emplace_back(timers.begin()->second);
     timers.erase(timers.begin());
   }
+  // A start from what the target says would not bring it again.
+  [[nodiscard]] bool promised(const row& x) const {
+    auto at = positions.find(x.first);
+    return x.second <= low.value
+           || (at != positions.end()
+               && x.second <= at->second.checkpoint.value);
+  }
   // What the target says is done must be among `rows`.
   void check_promises(const std::set<row>& rows) const {
-    for (std::uint64_t ts = 1; ts <= rows_max; ++ts) {
-      auto at = positions.find(table_of(ts));
-      auto promised = timestamp{ts} <= low
-                      || (at != positions.end()
-                          && timestamp{ts} <= at->second.checkpoint);
-      if (promised)
-        REQUIRE(rows.count({table_of(ts), ts}) == 1);
-    }
+    for (std::uint64_t ts = 1; ts <= rows_max; ++ts)
+      if (auto x = row{table_of(ts), ts}; promised(x))
+        REQUIRE(rows.count(x) == 1);
   }
   void store(const std::vector<table_position>& with,
              std::optional<timestamp> watermark) {
@@ -200,12 +204,16 @@ struct connector_world : world {
 };
 
 struct callback_world : world {
-  callback_sink_state uut{callback_sink_options{50ms, 8, 100ms}};
+  callback_sink_state uut{options()};
   std::map<std::uint64_t, std::vector<row>> handed; // by batch
+  std::map<std::uint64_t, std::vector<row>> given;  // the same, until durable
   std::set<row> rows;                               // acknowledged
-  std::uint64_t durable = 0;
+  std::uint64_t durable = 0;                        // of this writer
+  std::uint64_t acked = 0;                          // as the sink heard it
 
   using world::world;
+
+  static callback_sink_options options() { return {50ms, 20ms}; }
 
   // The consumer acknowledges some batch that it has, and all before.
   void acknowledge_some() {
@@ -218,6 +226,39 @@ struct callback_world : world {
       rows.insert(i->second.begin(), i->second.end());
     handed.erase(handed.begin(), std::next(at));
   }
+  // The process ends: what was not stored is gone.
+  void kill() {
+    uut = callback_sink_state{options()};
+    handed.clear();
+    mailbox.clear();
+    timers.clear();
+    on_failed();
+  }
+  // It ends in good order: what was acknowledged does not come again.
+  void stop() {
+    auto refused = false;
+    for (auto& x : uut.on_stop())
+      refused = !stored(std::get<callback_sink_state::store_positions>(x));
+    if (!refused && writer)
+      check_durable(acked);
+    kill();
+  }
+  void check_durable(std::uint64_t to) {
+    while (!given.empty() && given.begin()->first <= to) {
+      for (const auto& x : given.begin()->second)
+        REQUIRE(promised(x));
+      given.erase(given.begin());
+    }
+  }
+  status stored(const callback_sink_state::store_positions& x) {
+    now += std::chrono::milliseconds{random() % 5};
+    auto ok = maybe(3);
+    if (ok) {
+      store(x.positions, x.low_watermark);
+      check_promises(rows);
+    }
+    return ok;
+  }
   void perform(callback_sink_state::effects effects) {
     for (auto& effect : effects)
       std::visit(overloaded{
@@ -228,27 +269,29 @@ struct callback_world : world {
                    [&](callback_sink_state::call& x) {
                      auto got = fresh(x.items);
                      REQUIRE(got.size() == commits_of(x.items).size());
+                     given.emplace(x.answer.batch, got);
                      handed.emplace(x.answer.batch, std::move(got));
                      perform(uut.on_returned(x.answer, maybe(3)));
                    },
                    [&](callback_sink_state::store_positions& x) {
-                     auto ok = maybe(3);
-                     if (ok) {
-                       store(x.positions, x.low_watermark);
-                       check_promises(rows);
-                     }
-                     perform(uut.on_stored(x.writer, ok, now));
+                     perform(uut.on_stored(x.writer, stored(x), now));
                    },
                    [&](callback_sink_state::tick_after& x) { arm(x.delay); },
-                   [&](sink_opened& x) { on_opened(x); },
+                   [&](sink_opened& x) {
+                     given.clear();
+                     durable = acked = 0;
+                     on_opened(x);
+                   },
                    [&](sink_failed&) {
                      handed.clear();
                      on_failed();
                    },
                    [&](rows_released& x) { REQUIRE(x.batch <= batch); },
                    [&](rows_durable& x) {
-                     durable = x.batch;
+                     REQUIRE(x.batch >= durable);
                      REQUIRE(x.low_watermark == low);
+                     durable = x.batch;
+                     check_durable(durable);
                    },
                  },
                  effect);
@@ -261,10 +304,21 @@ struct callback_world : world {
         [&](open_sink& y) { perform(uut.on_open_sink(y)); },
         [&](write_rows& y) { perform(uut.on_write_rows(std::move(y), now)); },
         [&](store_watermark& y) { perform(uut.on_store_watermark(y, now)); },
-        [&](acknowledge& y) { perform(uut.on_acknowledge(y, now)); },
+        [&](acknowledge& y) {
+          if (y.writer == writer)
+            acked = std::max(acked, y.batch);
+          perform(uut.on_acknowledge(y, now));
+        },
         [&](tick&) { perform(uut.on_tick(now)); },
       },
       x);
+  }
+  // What befalls a consumer.
+  void step() {
+    if (chance(20))
+      acknowledge_some();
+    if (chance(1))
+      chance(50) ? kill() : stop();
   }
 };
 
@@ -279,8 +333,7 @@ void run(World& x) {
     else if (x.writer && x.sent == World::rows_max && x.chance(10))
       x.mailbox.emplace_back(store_watermark{x.writer, end});
     if constexpr (std::is_same_v<World, callback_world>)
-      if (x.chance(20))
-        x.acknowledge_some();
+      x.step();
     if (!x.mailbox.empty())
       x.handle_one();
     x.step_time();

@@ -165,8 +165,27 @@ TEST_CASE("only the newest writer may store positions") {
   CHECK(uut.positions(feed.id)->low_watermark == timestamp{5});
   REQUIRE(uut.store_positions(feed, now, {at(2, 30)}, {25}).has_value());
   uut = open(directory);
-  CHECK(uut.positions(feed.id)->positions == std::vector{at(1, 10), at(2, 30)});
+  CHECK(uut.positions(feed.id)->positions == std::vector{at(2, 30)});
   CHECK(uut.positions(feed.id)->low_watermark == timestamp{25});
+}
+
+TEST_CASE("a position at or below the low watermark says nothing") {
+  auto directory = temporary_directory{};
+  auto uut = open(directory);
+  auto feed = uut.create_feed("f", {}).value();
+  auto writer = uut.next_incarnation("sink:f").value();
+  // Its rows up to 30 came already: without it they would come again.
+  auto ahead = table_position{{3}, cursor(30), {10}};
+  auto complete = table_position{{4}, cursor(10), {30}};
+  auto top = table_position{{5}, row_cursor::end_of(huge), huge};
+  auto all = std::vector{at(1, 10), at(2, 20), ahead, complete, top};
+  REQUIRE(uut.store_positions(feed, writer, all, {9}).has_value());
+  CHECK(uut.positions(feed.id)->positions == all);
+  REQUIRE(uut.store_positions(feed, writer, {}, {20}).has_value());
+  uut = open(directory);
+  CHECK(uut.positions(feed.id)->low_watermark == timestamp{20});
+  CHECK(uut.positions(feed.id)->positions
+        == std::vector{ahead, complete, top});
 }
 
 TEST_CASE("positions do not go back and go with their feed") {
