@@ -35,10 +35,10 @@ public:
   std::string describe() const override { return "one change"; }
   expected<std::vector<ddl_event>> open(const source_position&,
                                         source_journal& journal) override {
-    auto table = journal.table_of("accounts");
+    auto table = journal.tables_of({"accounts"});
     if (!table)
       return tl::unexpected(table.error());
-    schema_ = {*table,
+    schema_ = {table->front(),
                "accounts",
                {1},
                {0},

@@ -128,6 +128,24 @@ expected<bool> checkpoint_store::impl::feed_exists(feed_id feed) {
   return result;
 }
 
+/// @pre In a transaction.
+expected<table_id> checkpoint_store::impl::table_of(std::string_view source,
+                                                    std::string_view name) {
+  auto bind = [&](auto& x) { x.bind_text(1, source).bind_text(2, name); };
+  auto result = table_id{};
+  auto done = db->run("SELECT id FROM tables WHERE source = ?1 AND name = ?2",
+                      bind, [&](auto& row) {
+                        result = {row.unsigned_integer(0)};
+                      });
+  if (done && !result) {
+    done = db->run("INSERT INTO tables(source, name) VALUES (?1, ?2)", bind);
+    result = {static_cast<std::uint64_t>(db->last_insert_id())};
+  }
+  if (!done)
+    return tl::unexpected{std::move(done.error())};
+  return result;
+}
+
 // -- checkpoint_store ---------------------------------------------------------
 
 checkpoint_store::checkpoint_store(std::unique_ptr<impl> x)
@@ -227,20 +245,21 @@ expected<std::vector<feed_record>> checkpoint_store::feeds() {
 
 // -- numbers and notes --------------------------------------------------------
 
-expected<table_id> checkpoint_store::table_of(std::string_view source,
-                                              std::string_view name) {
-  auto bind = [&](auto& x) { x.bind_text(1, source).bind_text(2, name); };
-  auto result = table_id{};
-  auto read = [&](auto& row) { result = {row.unsigned_integer(0)}; };
-  auto find = "SELECT id FROM tables WHERE source = ?1 AND name = ?2";
-  auto done = impl_->db->run(find, bind, read);
-  if (done && !result)
-    done = impl_->db->run("INSERT INTO tables(source, name) VALUES (?1, ?2) "
-                          "ON CONFLICT DO NOTHING",
-                          bind);
-  if (done && !result)
-    done = impl_->db->run(find, bind, read);
-  if (!done)
+expected<std::vector<table_id>>
+checkpoint_store::tables_of(std::string_view source,
+                            const std::vector<std::string>& names) {
+  auto guard = sqlite_transaction::begin(*impl_->db);
+  if (!guard)
+    return tl::unexpected{std::move(guard.error())};
+  auto result = std::vector<table_id>{};
+  result.reserve(names.size());
+  for (const auto& name : names) {
+    auto id = impl_->table_of(source, name);
+    if (!id)
+      return tl::unexpected{std::move(id.error())};
+    result.push_back(*id);
+  }
+  if (auto done = guard->commit(); !done)
     return tl::unexpected{std::move(done.error())};
   return result;
 }

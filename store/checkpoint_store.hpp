@@ -49,8 +49,9 @@ public:
 
   // -- numbers that are never used again --------------------------------------
 
-  [[nodiscard]] expected<table_id> table_of(std::string_view source,
-                                            std::string_view name);
+  /// The ids of these tables, in this order. All new ones with one sync.
+  [[nodiscard]] expected<std::vector<table_id>>
+  tables_of(std::string_view source, const std::vector<std::string>& names);
   [[nodiscard]] expected<std::vector<table_record>> tables();
   /// 1, 2, 3, ... per source; never given out twice.
   [[nodiscard]] expected<generation> next_generation(std::string_view source);

@@ -24,6 +24,7 @@ struct checkpoint_store::impl {
   status store_rules(const feed_record& feed);
   status insert_feed(feed_record& feed);
   status store_confirm(const feed_record& feed);
+  expected<table_id> table_of(std::string_view source, std::string_view name);
   expected<bool> feed_exists(feed_id feed);
   expected<std::optional<feed_floor>> floor_of(feed_id feed);
   status write_floor(const feed_floor& floor);

@@ -15,11 +15,12 @@ public:
     // nop
   }
 
-  expected<table_id> table_of(std::string_view name) override {
+  expected<std::vector<table_id>>
+  tables_of(const std::vector<std::string>& names) override {
     auto opened = open();
     if (!opened)
       return tl::unexpected{opened.error()};
-    return store_->table_of(source_, name);
+    return store_->tables_of(source_, names);
   }
 
   expected<generation> next_generation() override {
@@ -36,11 +37,14 @@ public:
     return store_->note(source_, key);
   }
 
-  status set_note(std::string_view key, std::string_view value) override {
+  status set_notes(const std::vector<named_note>& notes) override {
     auto opened = open();
     if (!opened)
       return opened;
-    return store_->set_note(source_, key, value);
+    auto all = std::vector<checkpoint_store::key_value>{};
+    for (const auto& x : notes)
+      all.push_back({x.key, x.value});
+    return store_->set_notes(source_, all);
   }
 
 private:
@@ -61,11 +65,14 @@ private:
 
 class memory_journal : public source_journal {
 public:
-  expected<table_id> table_of(std::string_view name) override {
-    auto [i, is_new] = tables_.try_emplace(std::string{name});
-    if (is_new)
-      i->second.value = tables_.size();
-    return i->second;
+  expected<std::vector<table_id>>
+  tables_of(const std::vector<std::string>& names) override {
+    auto result = std::vector<table_id>{};
+    for (const auto& name : names) {
+      auto next = table_id{tables_.size() + 1};
+      result.push_back(tables_.try_emplace(name, next).first->second);
+    }
+    return result;
   }
 
   expected<generation> next_generation() override {
@@ -80,8 +87,9 @@ public:
     return found->second;
   }
 
-  status set_note(std::string_view key, std::string_view value) override {
-    notes_[std::string{key}] = value;
+  status set_notes(const std::vector<named_note>& notes) override {
+    for (const auto& x : notes)
+      notes_[x.key] = x.value;
     return {};
   }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "messages/errc.hpp"
@@ -19,12 +20,22 @@ namespace sluice {
 class source_journal {
 public:
   virtual ~source_journal() = default;
-  [[nodiscard]] virtual expected<table_id> table_of(std::string_view name) = 0;
+  /// The ids of these tables, in this order. All new ones with one sync.
+  [[nodiscard]] virtual expected<std::vector<table_id>>
+  tables_of(const std::vector<std::string>& names) = 0;
   [[nodiscard]] virtual expected<generation> next_generation() = 0;
   [[nodiscard]] virtual expected<std::optional<std::string>>
   note(std::string_view key) = 0;
-  [[nodiscard]] virtual status set_note(std::string_view key,
-                                        std::string_view value) = 0;
+  struct named_note {
+    std::string key;
+    std::string value;
+  };
+  /// All of them or none, with one sync.
+  [[nodiscard]] virtual status
+  set_notes(const std::vector<named_note>& notes) = 0;
+  [[nodiscard]] status set_note(std::string_view key, std::string_view value) {
+    return set_notes({{std::string{key}, std::string{value}}});
+  }
 };
 
 /// Where a source begins.

@@ -140,17 +140,17 @@ TEST_CASE_FIXTURE(fixture,
   auto directory = test::temporary_directory{};
   auto notes = checkpoint_store::open(directory.path());
   REQUIRE(notes);
-  auto table = notes->table_of("app", "orders");
+  auto table = notes->tables_of("app", {"orders"});
   auto feed = notes->create_feed("all", {});
   REQUIRE(table);
   REQUIRE(feed);
   auto durable = spawn(disk, disk_options{{1}, directory.path()},
                        engine->disk());
-  send(durable, note_lost{{{*table, {20}}}});
+  send(durable, note_lost{{{table->front(), {20}}}});
   send(durable, store_floor{{feed->id, {40}, {}}});
   auto lost = lost_rows(*notes, {1});
   REQUIRE(lost);
-  CHECK(*lost == std::vector<table_floor>{{*table, {20}}});
+  CHECK(*lost == std::vector<table_floor>{{table->front(), {20}}});
   CHECK(lost_rows(*notes, {2})->empty()); // of another partition
   CHECK(notes->floors()->at(0).floor == timestamp{40});
 }

@@ -31,7 +31,7 @@ struct fixture {
     t.schema = "public";
     t.name = "t";
     t.columns.push_back({"id", int4_oid, -1, {}, 1});
-    REQUIRE(tables.add(t, {}));
+    REQUIRE(tables.add({t}, {}));
     put(1, relation_message{
              relation, "public", "t", 'd', {{true, "id", int4_oid, -1}}});
   }

@@ -32,7 +32,7 @@ struct slot_fixture {
     t.schema = "public";
     t.name = "t";
     t.columns = {{"id", 23, -1, "", 1}};
-    REQUIRE(tables.add(t, {}));
+    REQUIRE(tables.add({t}, {}));
     auto to = connection::open(server.conninfo(database),
                                connection::kind::replication);
     REQUIRE(to);

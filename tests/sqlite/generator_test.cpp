@@ -15,15 +15,20 @@ namespace {
 struct fake_journal : source_journal {
   std::map<std::string, table_id, std::less<>> ids;
 
-  expected<table_id> table_of(std::string_view name) override {
-    return ids.try_emplace(std::string{name}, table_id{ids.size() + 1})
-      .first->second;
+  expected<std::vector<table_id>>
+  tables_of(const std::vector<std::string>& names) override {
+    auto result = std::vector<table_id>{};
+    for (const auto& name : names) {
+      auto next = table_id{ids.size() + 1};
+      result.push_back(ids.try_emplace(name, next).first->second);
+    }
+    return result;
   }
   expected<generation> next_generation() override { return generation{1}; }
   expected<std::optional<std::string>> note(std::string_view) override {
     return std::optional<std::string>{};
   }
-  status set_note(std::string_view, std::string_view) override { return {}; }
+  status set_notes(const std::vector<named_note>&) override { return {}; }
 };
 
 /// All rows after `resume`, as bytes; checks what every batch must keep.

@@ -261,7 +261,7 @@ public:
   }
 
   [[nodiscard]] table_id table(const std::string& name) {
-    return *journal->table_of(name);
+    return journal->tables_of({name})->front();
   }
 
   sqlite_source_options options_;

@@ -56,13 +56,30 @@ TEST_CASE("ids of feeds and tables are never used again") {
   REQUIRE(uut.remove_feed("f").has_value());
   uut = open(directory);
   CHECK(uut.create_feed("f", {})->id > first);
-  auto table = uut.table_of("s", "t");
+  auto table = uut.tables_of("s", {"t"});
   REQUIRE(table.has_value());
-  CHECK(uut.table_of("s", "t") == table);
-  CHECK(uut.table_of("s2", "t").value() > *table);
+  REQUIRE(table->size() == 1);
+  CHECK(uut.tables_of("s", {"t"}) == table);
+  CHECK(uut.tables_of("s2", {"t"})->front() > table->front());
   CHECK(uut.tables()->size() == 2);
   CHECK(uut.tables()->front().name == "t");
   CHECK(uut.tables()->front().source == "s");
+}
+
+TEST_CASE("tables get their ids together, in the order of their names") {
+  auto directory = temporary_directory{};
+  auto uut = open(directory);
+  auto known = uut.tables_of("s", {"b"}).value().front();
+  auto ids = uut.tables_of("s", {"a", "b", "c", "a"}).value();
+  REQUIRE(ids.size() == 4);
+  CHECK(ids[1] == known);
+  CHECK(ids[0] > known);
+  CHECK(ids[2] > ids[0]);
+  CHECK(ids[3] == ids[0]);
+  CHECK(open(directory).tables_of("s", {"c", "a"}).value()
+        == std::vector{ids[2], ids[0]});
+  CHECK(uut.tables()->size() == 3);
+  CHECK(uut.tables_of("s", {})->empty());
 }
 
 TEST_CASE("generations and incarnations count for ever") {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "actors/sources/source_connector.hpp"
 
@@ -15,9 +16,14 @@ namespace sluice::test {
 /// A journal in memory.
 class memory_journal : public source_journal {
 public:
-  expected<table_id> table_of(std::string_view name) override {
-    auto next = table_id{tables.size() + 1};
-    return tables.try_emplace(std::string{name}, next).first->second;
+  expected<std::vector<table_id>>
+  tables_of(const std::vector<std::string>& names) override {
+    auto result = std::vector<table_id>{};
+    for (const auto& name : names) {
+      auto next = table_id{tables.size() + 1};
+      result.push_back(tables.try_emplace(name, next).first->second);
+    }
+    return result;
   }
   expected<generation> next_generation() override {
     return generation{++generations};
@@ -30,8 +36,9 @@ public:
       return std::optional<std::string>{};
     return std::optional<std::string>{found->second};
   }
-  status set_note(std::string_view key, std::string_view value) override {
-    notes[std::string{key}] = value;
+  status set_notes(const std::vector<named_note>& all) override {
+    for (const auto& x : all)
+      notes[x.key] = x.value;
     return {};
   }
 

@@ -110,18 +110,21 @@ public:
 private:
   [[nodiscard]] expected<std::vector<ddl_event>>
   declare_tables(source_journal& journal) {
+    auto names = std::vector<std::string>{};
+    for (std::uint32_t i = 1; i <= options_.tables; ++i)
+      names.push_back("accounts_" + std::to_string(i));
+    auto ids = journal.tables_of(names);
+    if (!ids)
+      return tl::unexpected{std::move(ids.error())};
+    tables_ = std::move(*ids);
     auto result = std::vector<ddl_event>{};
-    tables_.clear();
-    for (std::uint32_t i = 1; i <= options_.tables; ++i) {
-      auto name = "accounts_" + std::to_string(i);
-      auto id = journal.table_of(name);
-      if (!id)
-        return tl::unexpected{std::move(id.error())};
-      tables_.push_back(*id);
+    for (std::size_t i = 0; i < names.size(); ++i) {
       auto columns = std::vector<column>{
         {"id", "INTEGER", 1}, {"balance", "INTEGER", 0}, {"note", "TEXT", 0}};
       result.push_back(
-        {{*id, std::move(name), {1}, {}, std::move(columns)}, {}, false});
+        {{tables_[i], std::move(names[i]), {1}, {}, std::move(columns)},
+         {},
+         false});
     }
     return result;
   }

@@ -66,51 +66,75 @@ std::string captured_tables::type_of(oid type, std::int32_t modifier) const {
   return found == types_.end() ? "oid " + std::to_string(type) : found->second;
 }
 
-status captured_tables::load(table& x) {
-  auto id = journal_.table_of(x.name);
-  if (!id)
-    return tl::unexpected{std::move(id.error())};
-  x.id = *id;
-  auto note = journal_.note(key_of(x.name));
-  if (!note)
-    return tl::unexpected{std::move(note.error())};
-  if (*note)
-    parse_table(**note, x);
-  return {};
+expected<std::vector<captured_tables::table>>
+captured_tables::load(const std::vector<captured_table>& all) const {
+  auto names = std::vector<std::string>{};
+  for (const auto& x : all)
+    names.push_back(x.qualified());
+  auto ids = journal_.tables_of(names);
+  if (!ids)
+    return tl::unexpected{std::move(ids.error())};
+  auto result = std::vector<table>{};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    auto note = journal_.note(key_of(names[i]));
+    if (!note)
+      return tl::unexpected{std::move(note.error())};
+    auto& x = result.emplace_back();
+    x.id = (*ids)[i];
+    x.name = std::move(names[i]);
+    if (*note)
+      parse_table(**note, x);
+  }
+  return result;
 }
 
 status captured_tables::store(const table& x) {
   return journal_.set_note(key_of(x.name), to_note(x));
 }
 
-status captured_tables::add(const captured_table& x, timestamp from) {
-  auto& entry = tables_[x.qualified()];
-  entry.name = x.qualified();
-  if (auto loaded = load(entry); !loaded)
-    return loaded;
-  entry.relation = x.id;
-  auto columns = std::vector<column>{};
-  for (const auto& c : x.columns)
-    columns.push_back({c.name, type_of(c.type, c.modifier), c.key_part});
-  if (entry.versions.empty())
-    entry.versions.push_back({{1}, from, std::move(columns)});
-  else if (entry.versions.back().columns != columns)
-    entry.versions.push_back(
-      {entry.versions.back().number.next(), from, std::move(columns)});
-  return store(entry);
+status captured_tables::add(const std::vector<captured_table>& all,
+                            timestamp from) {
+  auto loaded = load(all);
+  if (!loaded)
+    return tl::unexpected{std::move(loaded.error())};
+  auto notes = std::vector<source_journal::named_note>{};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    auto& entry = (*loaded)[i];
+    entry.relation = all[i].id;
+    auto columns = columns_of(all[i]);
+    if (entry.versions.empty())
+      entry.versions.push_back({{1}, from, std::move(columns)});
+    else if (entry.versions.back().columns != columns)
+      entry.versions.push_back(
+        {entry.versions.back().number.next(), from, std::move(columns)});
+    notes.push_back({key_of(entry.name), to_note(entry)});
+    auto name = entry.name;
+    tables_.insert_or_assign(std::move(name), std::move(entry));
+  }
+  return journal_.set_notes(notes);
 }
 
-expected<bool> captured_tables::resume(const captured_table& x) {
-  auto entry = table{};
-  entry.name = x.qualified();
-  if (auto loaded = load(entry); !loaded)
+status captured_tables::resume(const std::vector<captured_table>& all) {
+  auto loaded = load(all);
+  if (!loaded)
     return tl::unexpected{std::move(loaded.error())};
-  if (entry.versions.empty())
-    return false;
-  if (entry.relation != x.id)
-    return tl::unexpected{made_anew(entry.name)};
-  tables_[entry.name] = std::move(entry);
-  return true;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    auto& entry = (*loaded)[i];
+    if (entry.versions.empty())
+      continue;
+    if (entry.relation != all[i].id)
+      return tl::unexpected{made_anew(entry.name)};
+    auto name = entry.name;
+    tables_.insert_or_assign(std::move(name), std::move(entry));
+  }
+  return {};
+}
+
+std::vector<column> captured_tables::columns_of(const captured_table& x) const {
+  auto result = std::vector<column>{};
+  for (const auto& c : x.columns)
+    result.push_back({c.name, type_of(c.type, c.modifier), c.key_part});
+  return result;
 }
 
 // A relation says which columns are in its key, not in which order; and with

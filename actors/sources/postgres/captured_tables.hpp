@@ -49,13 +49,14 @@ public:
   }
 
   void set_type(oid type, std::string name) { types_[type] = std::move(name); }
-  /// Its rows are copied now.
+  /// Their rows are copied now.
   /// @param from Rows of the copy have commit_ts > this.
-  [[nodiscard]] status add(const captured_table& x, timestamp from);
-  /// Its rows go on.
-  /// @returns False if they were never copied: it came later.
-  /// @error source_schema_changed: it was dropped and made anew.
-  [[nodiscard]] expected<bool> resume(const captured_table& x);
+  [[nodiscard]] status add(const std::vector<captured_table>& all,
+                           timestamp from);
+  /// Their rows go on, but those of tables that were never copied: such a table
+  /// came later and has no name here then.
+  /// @error source_schema_changed: one was dropped and made anew.
+  [[nodiscard]] status resume(const std::vector<captured_table>& all);
   /// Before the rows at `commit_ts` that follow.
   /// @param declared What SCHEMA_STORE has to hear of is added to it.
   /// @error table_without_key: its key is gone; source_schema_changed
@@ -85,7 +86,9 @@ private:
   [[nodiscard]] std::vector<column> columns_of(const relation_message& x,
                                                const version& before) const;
   void end_renamed(const relation_message& x);
-  [[nodiscard]] status load(table& x);
+  [[nodiscard]] expected<std::vector<table>>
+  load(const std::vector<captured_table>& all) const;
+  [[nodiscard]] std::vector<column> columns_of(const captured_table& x) const;
   [[nodiscard]] status store(const table& x);
 
   source_journal& journal_;

@@ -50,21 +50,24 @@ status postgres_source::impl::resume_tables(connection& plain,
   if (!published)
     return pass(published);
   auto before = parse_copied(note->value_or(""));
-  copied.clear();
+  auto wanted = std::vector<captured_table>{};
   for (const auto& x : found.tables) {
     auto noted = before.find(x.qualified());
-    if (noted == before.end() || noted->second > resume)
-      continue; // late_tables sees it
-    auto known = tables->resume(x);
+    if (noted != before.end() && noted->second <= resume)
+      wanted.push_back(x); // late_tables sees the others
+  }
+  auto known = tables->resume(wanted);
+  for (const auto& x : wanted)
     if (known && !published->contains(x.id))
       known = tl::unexpected{lacks_changes(options.publication, x.qualified())};
-    if (!known) {
-      known.error().detail = where + ": " + known.error().detail;
-      return pass(known);
-    }
-    if (*known)
-      copied.insert(*noted);
+  if (!known) {
+    known.error().detail = where + ": " + known.error().detail;
+    return known;
   }
+  copied.clear();
+  for (const auto& x : wanted)
+    if (tables->named(x.qualified()) != nullptr)
+      copied.insert(*before.find(x.qualified()));
   return note_tables();
 }
 
@@ -183,11 +186,11 @@ status postgres_source::impl::begin_copy(connection replication,
     return pass(snapshot);
   from = postgres::begin_copy(from, snapshot->consistent, at.highest);
   copied.clear();
-  for (const auto& x : found.tables) {
-    if (auto added = tables->add(x, from.copied_at.previous()); !added)
-      return added;
+  if (auto added = tables->add(found.tables, from.copied_at.previous());
+      !added)
+    return added;
+  for (const auto& x : found.tables)
     copied[x.qualified()] = {};
-  }
   if (auto noted = note_tables(); !noted)
     return noted;
   if (auto noted = note_origin(); !noted)

@@ -42,9 +42,8 @@ status table_join::read(const row_assembly& stream, std::size_t bytes_max,
 }
 
 status table_join::begin(timestamp at, source_batch& into) {
-  for (const auto& x : from_.tables)
-    if (auto added = tables_.add(x, at.previous()); !added)
-      return added;
+  if (auto added = tables_.add(from_.tables, at.previous()); !added)
+    return added;
   into.schemas = tables_.schemas();
   if (from_.copies == nullptr) {
     phase_ = phase::done;

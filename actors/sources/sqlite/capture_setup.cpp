@@ -327,16 +327,25 @@ status setup::list_schemas() {
     return std::find(ids.begin(), ids.end(), id) != ids.end();
   };
   auto resume = request_.opening ? request_.opening->resume.commit_ts.value : 0;
-  for (const auto& x : result.captures) {
+  auto opened = [&](const capture& x) {
     auto counts = x.end_seq == 0 || (!who.anew && x.end_seq >= resume);
-    auto opened = request_.opening && counts;
-    if (!opened && !in(to_list_, x.id) && !in(ended_now_, x.id))
+    return request_.opening && counts;
+  };
+  auto listed = std::vector<const capture*>{};
+  auto names = std::vector<std::string>{};
+  for (const auto& x : result.captures) {
+    if (!opened(x) && !in(to_list_, x.id) && !in(ended_now_, x.id))
       continue;
-    auto table = journal_.table_of(x.name);
-    if (!table)
-      return pass_on(table);
-    auto schema = schema_of(x, *table);
-    if (opened || in(to_list_, x.id))
+    listed.push_back(&x);
+    names.push_back(x.name);
+  }
+  auto tables = journal_.tables_of(names);
+  if (!tables)
+    return pass_on(tables);
+  for (std::size_t i = 0; i < listed.size(); ++i) {
+    const auto& x = *listed[i];
+    auto schema = schema_of(x, (*tables)[i]);
+    if (opened(x) || in(to_list_, x.id))
       result.schemas.push_back({schema, {x.from_seq}, false});
     if (x.dropped)
       result.schemas.push_back({schema, {x.end_seq}, true});

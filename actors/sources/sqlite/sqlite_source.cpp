@@ -171,20 +171,24 @@ sqlite_source::impl::run_setup(std::optional<identity_request> opening) {
 
 // Takes over a set-up; the reader is in the snapshot that belongs to it.
 status sqlite_source::impl::apply(setup_result result) {
+  auto names = std::vector<std::string>{};
+  for (const auto& x : result.captures)
+    names.push_back(x.name);
+  auto ids = journal->tables_of(names);
+  if (!ids)
+    return pass_on(ids);
   auto tables = std::vector<outbox_table>{};
   auto copies = std::vector<table_copy::table>{};
-  for (const auto& x : result.captures) {
-    auto id = journal->table_of(x.name);
-    if (!id)
-      return pass_on(id);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto& x = result.captures[i];
     auto after = x.copy_seq;
     for (const auto& y : result.captures)
       if (y.name == x.name && y.end_seq == 0)
         after = y.copy_seq;
-    tables.push_back({x.id, *id, {x.version}, x.columns, after});
+    tables.push_back({x.id, (*ids)[i], {x.version}, x.columns, after});
     for (const auto& job : result.copies)
       if (job.of.id == x.id)
-        copies.push_back({job, *id});
+        copies.push_back({job, (*ids)[i]});
   }
   std::sort(copies.begin(), copies.end(), [](const auto& x, const auto& y) {
     return x.job.number < y.job.number;
