@@ -73,7 +73,7 @@ void collector_shard_state::add_stream(feed_entry& to, const table_info& table,
                       false});
   registrations_.emplace(who.id, number);
   to.streams.emplace(table.table, number);
-  to.busy.insert(number);
+  to.behind.insert(number);
   auto [i, added] = channels_.try_emplace(table.partition);
   if (added) {
     auto id = channel_numbers_.next();
@@ -121,7 +121,7 @@ void collector_shard_state::renew(stream_entry& x, timestamp start, time now) {
   // again; a sink that lost it has said so before.
   x.stream.renew(id, start);
   x.progress.renew(start);
-  feed_of(x).busy.insert(number);
+  feed_of(x).behind.insert(number);
   x.answer_wait = options_.answer_min;
   send_register(x, now);
 }
@@ -218,10 +218,10 @@ void collector_shard_state::reset(stream_entry& x, time now) {
   unanswered_[number] = now + x.answer_wait;
   x.answer_wait = std::min(x.answer_wait * 2, options_.answer_max);
   auto& of = feed_of(x);
-  auto reset_ts = x.progress.report(
-    of.low_stored, x.stream.accepted_to(channel_of(x).up.resolved()));
+  auto reset_ts = x.progress.report(of.low_stored,
+                                    x.stream.accepted_to(resolved_of(x)));
   auto request = x.stream.restart(reset_ts);
-  of.busy.insert(number);
+  of.behind.insert(number);
   if (of.phase != sink_phase::open) { // it is reset once the sink is back
     unanswered_.erase(number);
     return;

@@ -40,7 +40,7 @@ void collector_shard_state::reopen_streams(feed_entry& of, time now) {
     auto start = std::max(
       {stored.checkpoint, of.low_stored, stream.table.created});
     stream.stream.set_barrier(stored.cursor);
-    of.busy.insert(number);
+    of.behind.insert(number);
     if (start < stream.progress.latched())
       register_anew(stream, start, now); // it lost data: it is believed
     else if (stream.stream.ready())
@@ -83,8 +83,6 @@ collector_shard_state::on_durable(feed_id feed, const rows_durable& x) {
       auto rows = entries_[number].progress.on_durable(x.batch);
       of.counts.rows_durable += rows;
       durable_since_heartbeat_ += rows;
-      if (!entries_[number].removed)
-        settle(entries_[number]);
     }
     of.batches.erase(of.batches.begin());
   }
@@ -148,7 +146,7 @@ void collector_shard_state::stop_feed(feed_entry& of, error reason) {
     channel_of(entries_[number]).up.credit.remove(of.record.id);
   }
   of.streams.clear();
-  of.busy.clear();
+  of.behind.clear();
   share_credit();
 }
 
@@ -160,7 +158,7 @@ void collector_shard_state::drop_stream(feed_entry& of, index number) {
   --on.streams;
   registrations_.erase(id);
   unanswered_.erase(number);
-  of.busy.erase(number);
+  of.behind.erase(number);
   stream.removed = true;
   if (stream.stream.ready())
     on.slots[stream.stream.stream().value] = UINT32_MAX;
@@ -209,19 +207,16 @@ void collector_shard_state::ask_watermark(feed_entry& of) {
   out_.emplace_back(to_sink{of.record.id, store_watermark{of.writer, low}});
 }
 
+// Everything <= it was handed to the sink, or is there.
 timestamp collector_shard_state::low_watermark(const feed_entry& of) const {
   if (of.streams.empty())
     return {};
   auto result = timestamp::max();
-  auto partitions = std::set<partition_id>{};
-  for (const auto& [table, number] : of.streams)
-    partitions.insert(entries_[number].table.partition);
-  for (auto partition : partitions)
-    result = std::min(result, channels_.at(partition).up.resolved());
-  for (auto number : of.busy) {
-    const auto& x = entries_[number];
-    result = std::min(result, x.progress.target_checkpoint(effective(x)));
-  }
+  for (const auto& [partition, on] : channels_)
+    if (on.up.credit.has(of.record.id))
+      result = std::min(result, on.up.resolved(of.record.id));
+  for (auto number : of.behind)
+    result = std::min(result, effective(entries_[number]));
   return result;
 }
 
@@ -233,12 +228,16 @@ void collector_shard_state::send_heartbeat(channel_entry& on, bool repeat) {
     if (of.phase == sink_phase::stopped)
       continue;
     auto part = feed_checkpoint{
-      id, std::min(on.up.resolved(), of.low_stored), {}};
-    for (auto number : of.busy) {
+      id, std::min(on.up.resolved(id), of.low_stored), {}};
+    for (auto number : of.behind) {
       auto& x = entries_[number];
-      if (x.table.partition != on.up.partition() || !x.stream.ready())
+      if (x.table.partition != on.up.partition())
         continue;
-      auto accepted = x.stream.accepted_to(on.up.resolved());
+      if (!x.stream.ready()) { // the shard may not know of it
+        part.checkpoint = std::min(part.checkpoint, x.progress.latched());
+        continue;
+      }
+      auto accepted = x.stream.accepted_to(on.up.resolved(id));
       part.exceptions.push_back({x.stream.stream(), x.stream.stream_epoch(),
                                  x.progress.report(of.low_stored, accepted)});
     }

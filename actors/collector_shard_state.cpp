@@ -101,9 +101,7 @@ void collector_shard_state::take_item(feed_entry& of, channel_entry& on,
   of.counts.rows_accepted += fresh;
   to.items.push_back({found->stream.schema(first.table()), rows.block,
                       rows.first, rows.count, after});
-  auto number = registrations_.at(found->stream.who().id);
-  of.busy.insert(number);
-  written.push_back(number);
+  written.push_back(static_cast<index>(found - entries_.data()));
 }
 
 collector_shard_state::effects
@@ -126,11 +124,11 @@ collector_shard_state::on_watermark(const watermark& x, time now) {
     return take();
   for (const auto& ref : x.behind) {
     if (auto* found = entry_of(*on, ref.stream)) {
-      found->stream.on_behind(ref.stream_epoch, on->up.resolved());
+      found->stream.on_behind(ref.stream_epoch, resolved_of(*found));
       settle(*found);
     }
   }
-  on->up.on_resolved(x.resolved);
+  on->up.on_promise(x.promise);
   for (const auto& ref : x.in_sync) {
     if (auto* found = entry_of(*on, ref.stream)) {
       on_verdict(*found, found->stream.on_caught_up(ref), now);
@@ -244,18 +242,21 @@ collector_shard_state::entry_of(registration_id id) {
   return i == registrations_.end() ? nullptr : &entries_[i->second];
 }
 
-void collector_shard_state::settle(stream_entry& x) {
-  auto& busy = feed_of(x).busy;
-  auto number = registrations_.at(x.stream.who().id);
-  if (x.stream.behind() || !x.progress.idle())
-    busy.insert(number);
+void collector_shard_state::settle(const stream_entry& x) {
+  auto& behind = feed_of(x).behind;
+  auto number = static_cast<index>(&x - entries_.data());
+  if (x.stream.behind())
+    behind.insert(number);
   else
-    busy.erase(number);
+    behind.erase(number);
+}
+
+timestamp collector_shard_state::resolved_of(const stream_entry& x) const {
+  return channels_.at(x.table.partition).up.resolved(x.stream.who().feed);
 }
 
 timestamp collector_shard_state::effective(const stream_entry& x) const {
-  return x.stream.effective_resolved(
-    channels_.at(x.table.partition).up.resolved());
+  return x.stream.effective_resolved(resolved_of(x));
 }
 
 const stream_state* collector_shard_state::find(feed_id feed,
@@ -302,15 +303,12 @@ feed_status collector_shard_state::status(feed_id feed) const {
   if (of.streams.empty())
     return result;
   auto resolved = timestamp::max();
-  for (const auto& [table, number] : of.streams)
-    resolved = std::min(
-      resolved, channels_.at(entries_[number].table.partition).up.resolved());
-  for (auto number : of.busy) {
+  for (const auto& [table, number] : of.streams) {
     const auto& x = entries_[number];
     resolved = std::min(resolved, effective(x));
-    result.unflushed.push_back({x.table.table,
-                                x.progress.durable(of.low_stored), effective(x),
-                                x.progress.rows_in_flight()});
+    if (x.stream.behind() || !x.progress.idle())
+      result.unflushed.push_back({table, x.progress.durable(of.low_stored),
+                                  effective(x), x.progress.rows_in_flight()});
   }
   // A new channel has not said anything yet.
   result.resolved = std::max(resolved, result.checkpoint);

@@ -130,7 +130,7 @@ private:
     timestamp low_asked;  // the sink was told to store
     timestamp low_stored; // it has
     std::map<table_id, index> streams;
-    std::set<index> busy;            // behind, or rows not durable
+    std::set<index> behind;
     std::vector<table_info> waiting; // tables before the sink is open
     std::map<std::uint64_t, pinned_batch> batches;
     // Charges that came while the sink was away.
@@ -174,7 +174,7 @@ private:
   void send_remove(channel_entry& on, std::vector<registration_id> ids);
   [[nodiscard]] timestamp start_of(const stream_entry& x);
   void reset(stream_entry& x, time now);
-  void settle(stream_entry& x);
+  void settle(const stream_entry& x);
   bool arrived(channel_entry& on, const channel_mark& mark);
   void check_count(channel_entry& on, const watermark& x);
   void on_verdict(stream_entry& x, stream_state::verdict verdict, time now);
@@ -189,6 +189,7 @@ private:
   void send_credit(channel_entry& on);
   void share_credit();
   [[nodiscard]] timestamp low_watermark(const feed_entry& of) const;
+  [[nodiscard]] timestamp resolved_of(const stream_entry& x) const;
   [[nodiscard]] timestamp effective(const stream_entry& x) const;
 
   collector_shard_options options_;

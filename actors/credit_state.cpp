@@ -30,6 +30,11 @@ bool credit_spent::covers_row(feed_id feed, std::uint64_t charge,
          && allowed(feed) >= static_cast<std::int64_t>(i->second.limit);
 }
 
+std::uint64_t credit_spent::limit(feed_id feed) const {
+  auto i = accounts_.find(feed);
+  return i == accounts_.end() ? 0 : i->second.limit;
+}
+
 void credit_spent::spend(feed_id feed, std::uint64_t charge) {
   accounts_[feed].sent += charge;
 }

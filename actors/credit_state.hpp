@@ -25,6 +25,8 @@ public:
   /// nothing of the feed is in flight or packed.
   [[nodiscard]] bool covers_row(feed_id feed, std::uint64_t charge,
                                 std::uint64_t packed = 0) const;
+  /// What may be in flight at most; 0: nothing was granted yet.
+  [[nodiscard]] std::uint64_t limit(feed_id feed) const;
   void spend(feed_id feed, std::uint64_t charge);
   /// @pre Newer than every grant before; the channel drops late ones.
   /// @returns Whether some feed may send more than before.
@@ -51,6 +53,9 @@ public:
   /// @returns Whether it was not before.
   bool add(feed_id feed) { return accounts_.try_emplace(feed).second; }
   void remove(feed_id feed) { accounts_.erase(feed); }
+  [[nodiscard]] bool has(feed_id feed) const {
+    return accounts_.contains(feed);
+  }
   /// A new connection counts from 0; what is pinned stays so.
   void reopen();
   [[nodiscard]] std::size_t feeds() const { return accounts_.size(); }

@@ -66,7 +66,10 @@ void dispatcher_shard_state::register_one(const registration& entry, time now) {
   slots_.emplace(entry.id, stream);
   registrations_[entry.dispatcher] = entry.id;
   by_table_[entry.table].push_back(stream);
-  auto& feed = feeds_[entry.feed];
+  auto [known, is_new] = feeds_.try_emplace(entry.feed);
+  auto& feed = known->second;
+  if (is_new)
+    feed.taken = last_;
   feed.streams.insert(stream);
   feed.uncovered.insert(stream);
   unanswered_[stream] = {now + options_.ready_repeat_min,

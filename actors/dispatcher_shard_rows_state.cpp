@@ -25,60 +25,7 @@ std::pair<std::size_t, std::size_t> runs_of(const row_block& block,
 
 } // namespace
 
-// -- rows from new blocks -----------------------------------------------------
-
-void dispatcher_shard_state::deliver_block(const indexed_block& x) {
-  if (auto all = by_table_.find(all_tables); all != by_table_.end())
-    for (auto stream : all->second)
-      if (at(stream).joined && deliver_all_tables(stream, x.block) != sent::all)
-        leave_fast_path(stream);
-  auto shares = std::map<feed_id, std::vector<share>>{};
-  for (const auto& run : x.block->runs()) {
-    auto i = by_table_.find(run.table);
-    if (i == by_table_.end())
-      continue;
-    for (auto stream : i->second) {
-      auto& dispatcher = at(stream);
-      if (!dispatcher.joined)
-        continue; // a scan brings it here
-      auto skip = dispatcher.rows_sent(*x.block, run.first, run.count);
-      if (skip == run.count)
-        continue;
-      auto& of_feed = shares[dispatcher.who().feed];
-      if (dispatcher.waits_for_ddl(run.table, run.schema)) {
-        // The rows before the DDL go first.
-        deliver_shares(dispatcher.who().feed, x.block, of_feed);
-        if (!dispatcher.joined)
-          continue;
-        if (!pass_ddl(stream, run.table, run.schema)) {
-          leave_fast_path(stream);
-          continue;
-        }
-      }
-      auto first = run.first + skip;
-      auto count = run.count - skip;
-      auto bytes = skip == 0 ? run.bytes : bytes_of(*x.block, first, count);
-      of_feed.push_back({stream, first, count, bytes});
-    }
-  }
-  for (auto& [feed, of_feed] : shares)
-    deliver_shares(feed, x.block, of_feed);
-}
-
-void dispatcher_shard_state::deliver_shares(feed_id feed,
-                                            const block_ptr& block,
-                                            std::vector<share>& shares) {
-  std::uint64_t used = 0;
-  for (const auto& x : shares)
-    used += x.bytes;
-  auto& to = parcels_[feed];
-  if (used > 0 && down_.credit.covers(feed, used, to.charge))
-    pack(to, block, shares);
-  else
-    for (const auto& x : shares)
-      leave_fast_path(x.stream); // they wait for credit, then scan
-  shares.clear();
-}
+// -- rows of one dispatcher ---------------------------------------------------
 
 dispatcher_shard_state::sent
 dispatcher_shard_state::deliver_run(slot stream, const block_ptr& block,
@@ -242,24 +189,39 @@ void dispatcher_shard_state::mark_behind(slot stream) {
 
 void dispatcher_shard_state::leave_fast_path(slot stream) {
   auto& dispatcher = at(stream);
-  if (dispatcher.in_sync_since)
-    dispatcher.complete(down_.resolved()); // the last watermark spoke for it
+  if (dispatcher.in_sync_since) // the last watermark spoke for it
+    dispatcher.complete(down_.resolved(dispatcher.who().feed));
   mark_behind(stream);
   dispatcher.joined = false;
   with_ddl_.erase(stream);
   want_scan(stream);
 }
 
+// Joined streams go on behind what is promised to their feed, by its cursor.
 void dispatcher_shard_state::drop_store() {
   window_.clear();
   window_size_ = 0;
   forget_scans();
+  for (auto& [id, feed] : feeds_) {
+    feed.scan = dispatcher_state::scan_phase::none;
+    auto takes_blocks = [&](slot x) {
+      return at(x).joined && !at(x).has_all_tables();
+    };
+    if (std::none_of(feed.streams.begin(), feed.streams.end(), takes_blocks)) {
+      feed.reading = false;
+      continue;
+    }
+    if (!feed.reading)
+      feed.read_to = row_cursor::end_of(down_.resolved(id));
+    feed.reading = true;
+    read_on(id, feed, scan_lane::memory);
+  }
   for (std::uint32_t i = 0; i < dispatchers_.size(); ++i) {
     auto& dispatcher = dispatchers_[i];
     dispatcher.scan = dispatcher_state::scan_phase::none;
-    if (dispatcher.joined)
+    if (dispatcher.joined && dispatcher.has_all_tables())
       leave_fast_path(slot{i});
-    else if (dispatcher.streaming())
+    else if (dispatcher.streaming() && !dispatcher.joined)
       want_scan(slot{i});
   }
 }
@@ -269,15 +231,18 @@ void dispatcher_shard_state::send_watermark() {
     return;
   auto due = std::vector<slot>(with_ddl_.begin(), with_ddl_.end());
   for (auto stream : due)
-    send_due_ddl(stream, resolved());
+    send_due_ddl(stream, promise_to(at(stream).who().feed));
   std::erase_if(with_ddl_, [&](slot x) { return at(x).next_ddl() == nullptr; });
   flush_all();
-  auto promise = std::max(resolved(), down_.resolved());
-  if (promise == down_.resolved() && behind_now_.empty() && joined_now_.empty()
+  auto what = channel_promise{promise(), {}};
+  for (const auto& [id, feed] : feeds_)
+    if (auto ts = promise_to(id); ts < what.resolved)
+      what.late.push_back({id, ts});
+  if (what == down_.promise() && behind_now_.empty() && joined_now_.empty()
       && !tell_)
     return;
   tell_ = false;
-  auto message = watermark{down_.next(), promise, {}, {}, slots_.size()};
+  auto message = watermark{down_.next(), what, {}, {}, slots_.size()};
   for (auto stream : behind_now_)
     message.behind.push_back({stream, at(stream).stream_epoch()});
   for (auto stream : joined_now_) {
@@ -287,7 +252,7 @@ void dispatcher_shard_state::send_watermark() {
   }
   behind_now_.clear();
   joined_now_.clear();
-  down_.promised(promise);
+  down_.promised(std::move(what));
   out_.emplace_back(std::move(message));
 }
 

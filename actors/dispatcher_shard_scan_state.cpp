@@ -39,24 +39,56 @@ void dispatcher_shard_state::pump_scans() {
 // What the other lane has asked for comes, too. The disk's takes at most half,
 // or those who only read from memory would wait for it.
 std::int64_t dispatcher_shard_state::credit_for(scan_lane which, feed_id feed) {
-  auto result = down_.credit.allowed(feed);
+  auto result = down_.credit.allowed(feed) - asked_for(feed);
+  return which == scan_lane::disk ? (result + 1) / 2 : result;
+}
+
+std::int64_t dispatcher_shard_state::asked_for(feed_id feed) const {
+  auto result = std::int64_t{0};
   for (const auto& lane : lanes_)
     if (auto asked = lane.asked.find(feed); asked != lane.asked.end())
-      result -= asked->second;
-  return which == scan_lane::disk ? (result + 1) / 2 : result;
+      result += asked->second;
+  return result;
 }
 
 void dispatcher_shard_state::pump(scan_lane which) {
   auto& lane = lane_of(which);
   auto& wanted = lane.wanted;
-  if (lane.outstanding || !store_ || !down_.open() || wanted.empty())
+  if (lane.outstanding || !store_ || !down_.open()
+      || (wanted.empty() && lane.feeds.empty()))
     return;
   auto request = scan_request{scan_.next(), store_, last_, {}, which};
   auto left = std::map<feed_id, std::int64_t>{};
   lane.asked.clear();
-  auto each = std::min(
-    options_.scan_bytes_per_dispatcher,
-    std::max(options_.scan_bytes_per_request / wanted.size(), scan_bytes_min));
+  auto credit_of = [&](feed_id feed) -> std::int64_t& {
+    auto [credit, first] = left.try_emplace(feed, 0);
+    if (first)
+      credit->second = credit_for(which, feed);
+    return credit->second;
+  };
+  for (auto n = lane.feeds.size(); n > 0; --n) {
+    auto id = lane.feeds.front();
+    lane.feeds.pop_front();
+    auto found = feeds_.find(id);
+    if (found == feeds_.end() || found->second.scan != scan_phase::queued)
+      continue;
+    auto& credit = credit_of(id);
+    if (credit <= 0) {
+      lane.feeds.push_back(id);
+      continue;
+    }
+    auto bytes = std::min(options_.scan_bytes_per_request,
+                          static_cast<std::uint64_t>(credit));
+    credit -= static_cast<std::int64_t>(bytes);
+    lane.asked[id] += static_cast<std::int64_t>(bytes);
+    found->second.scan = scan_phase::asked;
+    request.entries.push_back(
+      {{}, {}, {}, all_tables, found->second.read_to, {}, bytes, id});
+  }
+  auto each = std::min(options_.scan_bytes_per_dispatcher,
+                       std::max(options_.scan_bytes_per_request
+                                  / std::max<std::size_t>(wanted.size(), 1),
+                                scan_bytes_min));
   for (auto n = wanted.size();
        n > 0 && request.entries.size() < scan_entries_max; --n) {
     auto stream = wanted.front();
@@ -67,15 +99,13 @@ void dispatcher_shard_state::pump(scan_lane which) {
       continue;
     }
     auto feed = dispatcher.who().feed;
-    auto [credit, first] = left.try_emplace(feed, 0);
-    if (first)
-      credit->second = credit_for(which, feed);
-    if (credit->second <= 0) { // waits, keeps its place among the waiting
+    auto& credit = credit_of(feed);
+    if (credit <= 0) { // waits, keeps its place among the waiting
       wanted.push_back(stream);
       continue;
     }
-    auto bytes = std::min(each, static_cast<std::uint64_t>(credit->second));
-    credit->second -= static_cast<std::int64_t>(bytes);
+    auto bytes = std::min(each, static_cast<std::uint64_t>(credit));
+    credit -= static_cast<std::int64_t>(bytes);
     lane.asked[feed] += static_cast<std::int64_t>(bytes);
     dispatcher.scan = scan_phase::asked;
     request.entries.push_back({dispatcher.who().id, dispatcher.stream_epoch(),
@@ -105,10 +135,15 @@ void dispatcher_shard_state::wake_starved() {
   auto& wanted = lane_of(scan_lane::memory).wanted;
   wanted.insert(wanted.end(), starved_.begin(), starved_.end());
   starved_.clear();
+  for (auto& [id, feed] : feeds_)
+    if (feed.reading)
+      read_on(id, feed, scan_lane::memory);
 }
 
 void dispatcher_shard_state::take_scan_result(scan_lane lane,
                                               const scan_result& x) {
+  if (!x.asked.registration)
+    return take_blocks(lane, x);
   auto stream = x.asked.stream;
   auto* dispatcher = current(x.asked.registration, stream);
   if (dispatcher == nullptr
@@ -188,8 +223,13 @@ bool dispatcher_shard_state::join(slot stream, block_index complete_to) {
     want_scan(stream); // the window has moved on
     return false;
   }
+  // What its feed has not taken it takes with the others.
+  const auto& feed = feeds_[dispatcher.who().feed];
+  auto to = feed.reading ? complete_to : feed.taken;
+  if (dispatcher.has_all_tables())
+    to = last_;
   for (const auto& x : window_) {
-    if (x.index <= complete_to)
+    if (x.index <= complete_to || x.index > to)
       continue;
     if (auto what = deliver_own(stream, x.block); what != sent::all) {
       wait_for(stream, what);

@@ -55,7 +55,8 @@ dispatcher_shard_state::on_heartbeat(const heartbeat& x) {
     if (i == feeds_.end())
       continue;
     auto& feed = i->second;
-    auto value = std::min(part.checkpoint, down_.acknowledged_resolved());
+    auto value = std::min(part.checkpoint,
+                          down_.acknowledged_resolved(part.feed));
     if (value < feed.bulk.value()) // its sink is an older copy of itself
       for (auto stream : feed.streams)
         materialise(stream);
@@ -64,9 +65,9 @@ dispatcher_shard_state::on_heartbeat(const heartbeat& x) {
       if (!feed.streams.contains(exception.stream))
         continue;
       auto& dispatcher = at(exception.stream);
-      auto sent_to = dispatcher.in_sync_since
-                       ? std::max(dispatcher.complete_to(), down_.resolved())
-                       : dispatcher.complete_to();
+      auto sent_to = dispatcher.in_sync_since ? std::max(
+                       dispatcher.complete_to(), down_.resolved(part.feed))
+                                              : dispatcher.complete_to();
       dispatcher.on_checkpoint(exception.stream_epoch, exception.checkpoint,
                                sent_to);
       feed.uncovered.insert(exception.stream);
@@ -78,6 +79,7 @@ dispatcher_shard_state::on_heartbeat(const heartbeat& x) {
   if (down_.credit.on_granted(x.granted)) {
     news = true;
     wake_starved();
+    use_credit();
   }
   if (news)
     down_.owe_acknowledgement();
@@ -95,6 +97,7 @@ dispatcher_shard_state::on_credit(const credit& x) {
   if (down_.credit.on_granted(x.granted)) {
     down_.owe_acknowledgement();
     wake_starved();
+    use_credit();
   }
   pump_scans();
   return take();
@@ -137,10 +140,10 @@ dispatcher_shard_state::on_progress(const progress& x) {
   auto first = x.blocks.empty() ? x.last.next() : x.blocks.front().index;
   if (x.store != store_) {
     store_ = x.store;
-    last_ = first.previous();
+    all_taken_up_to(first.previous());
   } else if (first != last_.next()) {
     drop_store(); // the store had to leave blocks out: scans fetch them
-    last_ = first.previous();
+    all_taken_up_to(first.previous());
   }
   for (const auto& block : x.blocks) {
     last_ = block.index;
@@ -149,6 +152,7 @@ dispatcher_shard_state::on_progress(const progress& x) {
     deliver_block(block);
   }
   while (window_size_ > options_.window_bytes) {
+    pass_by(window_.front());
     window_size_ -= window_.front().block->footprint();
     window_.pop_front();
   }
@@ -170,8 +174,7 @@ dispatcher_shard_state::on_scan_answer(const scan_answer& x) {
     for (const auto& result : x.results)
       take_scan_result(which, result);
   }
-  send_watermark();
-  pump_scans();
+  use_credit();
   return take();
 }
 
@@ -286,15 +289,17 @@ timestamp dispatcher_shard_state::checkpoint_of(registration_id id) const {
 void dispatcher_shard_state::report_floors() {
   for (auto& [id, feed] : feeds_) {
     auto report = floor_report{id, feed.bulk.value(), {}};
+    // A stream of all tables needs those, too, that are new behind it.
+    auto whole = std::optional<timestamp>{};
     for (auto stream : feed.uncovered) {
       const auto& dispatcher = at(stream);
-      if (!dispatcher.has_all_tables())
-        report.exceptions.push_back(
-          {dispatcher.who().table, dispatcher.checkpoint()});
+      auto checkpoint = dispatcher.checkpoint();
+      if (dispatcher.has_all_tables())
+        whole = std::min(whole.value_or(checkpoint), checkpoint);
       else
-        for (const auto& [table, version] : dispatcher.tables())
-          report.exceptions.push_back({table, dispatcher.checkpoint()});
+        report.exceptions.push_back({dispatcher.who().table, checkpoint});
     }
+    report.floor = whole.value_or(report.floor);
     if (report == feed.reported)
       continue;
     feed.reported = report;

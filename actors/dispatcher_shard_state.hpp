@@ -93,6 +93,7 @@ private:
   // Those who wait for a scan, and what one is outstanding for.
   struct lane_entry {
     std::deque<slot> wanted;
+    std::deque<feed_id> feeds; // that read blocks
     std::optional<scan_id> outstanding;
     block_index to;                        // what was asked for ...
     timestamp resolved;                    // ... and what was resolved there
@@ -115,17 +116,32 @@ private:
     std::uint32_t count = 0;
     std::uint64_t bytes = 0;
   };
+  // What a feed gets of a block.
+  struct taker {
+    std::vector<share> shares;
+    bool took_all = true;
+  };
+  using takers = std::map<feed_id, taker>;
+  // Joined streams that have not got their rows of a block.
+  struct waiting_streams {
+    std::vector<slot> streams;
+    std::uint64_t bytes = 0;
+  };
   // Where rows of several tables are cut, grouped by table.
   struct cut {
     row_cursor to;
     item_end end = item_end::transaction;
   };
-  // What one feed has on this channel.
+  // What one feed has on this channel. Its joined streams take blocks together.
   struct feed_on_channel {
     bulk_checkpoint bulk;
     std::set<slot> streams;
     std::set<slot> uncovered; // the bulk value may not speak for these
     floor_report reported;
+    block_index taken;    // by its joined streams; late if below last_
+    bool reading = false; // blocks before the window, after this one:
+    row_cursor read_to;
+    dispatcher_state::scan_phase scan = dispatcher_state::scan_phase::none;
   };
 
   [[nodiscard]] dispatcher_state& at(slot stream) {
@@ -145,9 +161,25 @@ private:
   void look_up(slot stream, schema_query&& query);
   void begin_epoch(slot stream, dispatcher_state::started&& start);
 
+  [[nodiscard]] timestamp promise() const;
+  [[nodiscard]] timestamp promise_to(feed_id id) const;
+  void all_taken_up_to(block_index last);
   void deliver_block(const indexed_block& x);
-  void deliver_shares(feed_id feed, const block_ptr& block,
+  bool offer(const block_ptr& block, feed_id feed);
+  void offer(const block_ptr& block, takers& to);
+  void add_share(slot stream, const block_ptr& block, const block_run& run,
+                 taker& to);
+  bool deliver_shares(feed_id feed, const block_ptr& block,
                       std::vector<share>& shares);
+  void catch_up(feed_id id, feed_on_channel& feed);
+  void use_credit();
+  void pass_by(const indexed_block& x);
+  [[nodiscard]] waiting_streams who_waits(feed_id feed, const row_block& block);
+  void read_on(feed_id id, feed_on_channel& feed, scan_lane lane);
+  void take_blocks(scan_lane lane, const scan_result& x);
+  /// A block that begins there, or behind it, is in the window.
+  [[nodiscard]] bool window_follows(row_cursor at) const;
+  void give_up_reading(feed_on_channel& feed);
   // What became of rows that are to be sent.
   enum class sent { all, no_credit, no_schema };
   sent deliver_run(slot stream, const block_ptr& block, std::uint32_t first,
@@ -177,6 +209,7 @@ private:
   void pump_scans();
   void pump(scan_lane lane);
   [[nodiscard]] std::int64_t credit_for(scan_lane which, feed_id feed);
+  [[nodiscard]] std::int64_t asked_for(feed_id feed) const;
   [[nodiscard]] lane_entry& lane_of(scan_lane x) {
     return lanes_[static_cast<std::size_t>(x)];
   }
@@ -232,6 +265,7 @@ private:
   // scans
   std::array<lane_entry, 2> lanes_; // by scan_lane
   bool disk_first_ = false;         // takes turns, for credit may be scarce
+  bool scans_first_ = false;        // so do they with feeds that are late
   scan_id scan_;                    // the number of the last one
   std::deque<slot> starved_;        // wait for credit
   std::vector<slot> retry_scans_;

@@ -10,12 +10,12 @@ channel_mark downlink_state::next() {
   return {channel_, last_, up_seen_, credit.sent()};
 }
 
-void downlink_state::promised(timestamp resolved) {
-  promises_.emplace_back(last_, resolved);
+void downlink_state::promised(channel_promise what) {
+  promises_.emplace_back(last_, std::move(what));
 }
 
-timestamp downlink_state::resolved() const {
-  return promises_.empty() ? acked_resolved_ : promises_.back().second;
+const channel_promise& downlink_state::promise() const {
+  return promises_.empty() ? acked_promise_ : promises_.back().second;
 }
 
 bool downlink_state::on_up(channel_seq up_seq) {
@@ -28,7 +28,7 @@ bool downlink_state::on_up(channel_seq up_seq) {
 void downlink_state::on_acknowledged(channel_seq acked) {
   acked_ = std::max(acked_, std::min(acked, last_));
   while (!promises_.empty() && promises_.front().first <= acked_) {
-    acked_resolved_ = promises_.front().second;
+    acked_promise_ = std::move(promises_.front().second);
     promises_.pop_front();
   }
 }

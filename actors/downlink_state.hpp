@@ -8,6 +8,7 @@
 #include "messages/delivery.hpp"
 #include "messages/heartbeat.hpp"
 #include "messages/ids.hpp"
+#include "messages/watermark.hpp"
 
 namespace sluice {
 
@@ -27,12 +28,16 @@ public:
   [[nodiscard]] channel_mark next();
   [[nodiscard]] channel_seq last() const { return last_; }
   /// A watermark goes out as message `last()`.
-  void promised(timestamp resolved);
+  void promised(channel_promise what);
   /// What the last watermark said.
-  [[nodiscard]] timestamp resolved() const;
+  [[nodiscard]] const channel_promise& promise() const;
+  [[nodiscard]] timestamp resolved() const { return promise().resolved; }
+  [[nodiscard]] timestamp resolved(feed_id feed) const {
+    return promise().to(feed);
+  }
   /// What the watermark said that is covered by `acknowledged()`.
-  [[nodiscard]] timestamp acknowledged_resolved() const {
-    return acked_resolved_;
+  [[nodiscard]] timestamp acknowledged_resolved(feed_id feed) const {
+    return acked_promise_.to(feed);
   }
 
   /// A message came up. @returns Whether it is new; if not, drop it.
@@ -57,8 +62,9 @@ private:
   channel_seq up_seen_;
   channel_seq up_owed_;
   channel_seq up_told_;
-  timestamp acked_resolved_;
-  std::deque<std::pair<channel_seq, timestamp>> promises_; // not acknowledged
+  channel_promise acked_promise_;
+  // Not acknowledged.
+  std::deque<std::pair<channel_seq, channel_promise>> promises_;
 };
 
 /// What a feed's heartbeats say in bulk, on one channel.

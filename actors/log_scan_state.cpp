@@ -70,7 +70,10 @@ log_scan_state::effects log_scan_state::on_request(std::size_t shard,
     floors.pin(entry.table, entry.after);
     auto result = scan_result{};
     result.asked = entry;
-    if (floors.in_range(entry)) {
+    // What is read for a feed as a whole is for streams that have joined: what
+    // they have not got is above their checkpoints, and so above the floors.
+    auto of_feed = entry.table == all_tables && !entry.registration;
+    if (of_feed || floors.in_range(entry)) {
       scan.planned.push_back(scan.answer.results.size());
       plan.wishes.push_back({entry.table, entry.after, to, entry.bytes_max});
     } else {

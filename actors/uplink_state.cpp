@@ -25,6 +25,14 @@ void uplink_state::on_digest(const channel_mark& mark) {
   acked_ = std::max(acked_, mark.seq);
 }
 
+// It only rises.
+void uplink_state::on_promise(channel_promise x) {
+  x.resolved = std::max(x.resolved, promise_.resolved);
+  for (auto& of : x.late)
+    of.resolved = std::max(of.resolved, promise_.to(of.feed));
+  promise_ = std::move(x);
+}
+
 void uplink_state::reopen(channel_id channel) {
   auto kept = std::move(credit);
   kept.reopen();

@@ -40,11 +40,11 @@ public:
   }
   /// A digest above the gap came whole.
   void on_digest(const channel_mark& mark);
-  void on_resolved(timestamp resolved) {
-    resolved_ = std::max(resolved_, resolved);
+  void on_promise(channel_promise x);
+  /// Everything <= it is here, for the feed's streams that are not behind.
+  [[nodiscard]] timestamp resolved(feed_id feed) const {
+    return promise_.to(feed);
   }
-  /// Everything <= it is here, for the streams that are not behind.
-  [[nodiscard]] timestamp resolved() const { return resolved_; }
   [[nodiscard]] channel_seq acknowledged() const { return acked_; }
 
   /// Another connection begins; what is pinned stays so.
@@ -73,7 +73,7 @@ private:
   channel_seq highest_;
   channel_seq acked_; // last contiguous one applied
   bool in_doubt_ = false;
-  timestamp resolved_;
+  channel_promise promise_;
 
   channel_seq up_;       // last sent
   channel_seq up_news_;  // last sent that was more than an acknowledgement

@@ -106,7 +106,7 @@ std::string what(const delivery& x) {
                      to_string(item.block->grouped(item.first)));
 }
 std::string what(const watermark& x) {
-  return fmt::format("everything <= {} is sent", x.resolved.value);
+  return fmt::format("everything <= {} is sent", x.promise.resolved.value);
 }
 std::string what(const write_rows& x) {
   const auto& item = x.items.front();

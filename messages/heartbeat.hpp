@@ -24,11 +24,11 @@ struct stream_checkpoint {
 /// One feed's part of a heartbeat.
 struct feed_checkpoint {
   feed_id feed;
-  /// min(the channel's resolved as of the acknowledged watermark, the low
-  /// watermark that the target has stored).
+  /// min(what the acknowledged watermark promises the feed, the low watermark
+  /// that the target has stored).
   timestamp checkpoint;
-  /// Complete, never a difference: every stream that is behind, has rows that
-  /// are not durable, or stands below `checkpoint` itself.
+  /// Complete, never a difference: every stream that is behind. Of the others
+  /// all rows <= `checkpoint` are durable.
   std::vector<stream_checkpoint> exceptions;
 
   friend bool operator==(const feed_checkpoint&,

@@ -123,6 +123,8 @@ CAF_ADD_TYPE_ID(sluice, (sluice::rewrite_order))
 CAF_ADD_TYPE_ID(sluice, (sluice::log_rewritten))
 CAF_ADD_TYPE_ID(sluice, (sluice::segments_removed))
 CAF_ADD_TYPE_ID(sluice, (sluice::rewriter_actor))
+CAF_ADD_TYPE_ID(sluice, (sluice::late_feed))
+CAF_ADD_TYPE_ID(sluice, (sluice::channel_promise))
 
 CAF_END_TYPE_ID_BLOCK(sluice)
 

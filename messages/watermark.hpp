@@ -30,18 +30,44 @@ struct caught_up {
   auto fields() { return std::tie(stream, stream_epoch, last_seq); }
 };
 
+/// A feed whose sink is slow: it has no credit for what is behind `resolved`.
+struct late_feed {
+  feed_id feed;
+  timestamp resolved;
+
+  friend bool operator==(const late_feed&, const late_feed&) = default;
+  auto fields() { return std::tie(feed, resolved); }
+};
+
+/// Everything <= `resolved` is sent, to all streams that are not behind but
+/// those of a late feed.
+struct channel_promise {
+  timestamp resolved; ///< min(store's, schema_store's) of the partition.
+  std::vector<late_feed> late;
+
+  [[nodiscard]] timestamp to(feed_id feed) const noexcept {
+    for (const auto& x : late)
+      if (x.feed == feed)
+        return x.resolved;
+    return resolved;
+  }
+  friend bool operator==(const channel_promise&,
+                         const channel_promise&) = default;
+  auto fields() { return std::tie(resolved, late); }
+};
+
 /// DISPATCHER_SHARD -> COLLECTOR_SHARD. Applied in this order: behind,
-/// resolved, caught_up. Not applied when it shows a gap, or when it counts
+/// promise, caught_up. Not applied when it shows a gap, or when it counts
 /// other streams than the collector although nothing is under way.
 struct watermark {
   channel_mark mark;
-  timestamp resolved; ///< min(store's, schema_store's) of the partition.
+  channel_promise promise;
   std::vector<stream_ref> behind;
   std::vector<caught_up> in_sync;
   std::uint64_t streams = 0; ///< How many the channel has.
 
   friend bool operator==(const watermark&, const watermark&) = default;
-  auto fields() { return std::tie(mark, resolved, behind, in_sync, streams); }
+  auto fields() { return std::tie(mark, promise, behind, in_sync, streams); }
 };
 
 /// COLLECTOR_SHARD -> DISPATCHER_SHARD: a message of the channel was lost;

@@ -342,11 +342,11 @@ inline void mailbox::collect(const sluice::watermark& x) {
     if (entry.stream_epoch.value == in_sync_)
       in_sync_ = 0;
   if (checking_ && in_sync_ != 0)
-    checker_.on_resolved(in_sync_, x.resolved.value);
+    checker_.on_resolved(in_sync_, x.promise.resolved.value);
   for (const auto& entry : x.in_sync)
     in_sync_ = entry.stream_epoch.value;
   if (checking_ && in_sync_ != 0)
-    checker_.on_resolved(in_sync_, x.resolved.value);
+    checker_.on_resolved(in_sync_, x.promise.resolved.value);
 }
 
 } // namespace mailbox_vs_cas

@@ -33,7 +33,6 @@ TEST_CASE("of a block that is larger than all credit one row goes at least") {
   auto all = shard_fixture{{}, row - 1};
   all.join();
   all.append(block, 60);
-  all.scanned(block);
   auto sent = all.take_one<delivery>();
   CHECK(sent.charge == row);
   CHECK(sent.items.at(0).count == 1);

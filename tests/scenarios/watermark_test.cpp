@@ -40,7 +40,7 @@ TEST_CASE_FIXTURE(fixture,
   reset(1, 0);
   append({}, 1'000);
   auto before = last_watermark();
-  REQUIRE(before.resolved == timestamp{1'000});
+  REQUIRE(before.promise.resolved == timestamp{1'000});
   reset(2, 10); // sent before that watermark arrived
   beat_all(before.mark.seq.value, 1'000);
   reset(3, 10);
@@ -72,7 +72,7 @@ TEST_CASE_FIXTURE(fixture, "an idle table's DDL goes before the watermark") {
   auto change = collector.take<schema_change>();
   REQUIRE(change.size() == 1);
   auto mark = last_watermark();
-  CHECK(mark.resolved == timestamp{1'000});
+  CHECK(mark.promise.resolved == timestamp{1'000});
   CHECK(change[0].mark.seq < mark.mark.seq);
 }
 
@@ -100,7 +100,7 @@ TEST_CASE_FIXTURE(fixture, "a watermark that is not acknowledged is repeated") {
   auto mark = last_watermark();
   pass_time();
   auto again = last_watermark();
-  CHECK(again.resolved == mark.resolved);
+  CHECK(again.promise.resolved == mark.promise.resolved);
   CHECK(again.mark.seq > mark.mark.seq);
   beat_all(again.mark.seq.value, 50);
   pass_time();

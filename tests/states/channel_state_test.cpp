@@ -24,7 +24,7 @@ struct both {
   // A watermark goes down; its channel_seq.
   channel_seq promise(std::uint64_t resolved) {
     auto seq = down.next().seq;
-    down.promised({resolved});
+    down.promised({{resolved}, {}});
     return seq;
   }
 };
@@ -80,9 +80,20 @@ TEST_CASE_FIXTURE(both, "a gap stops the acknowledgements until a digest") {
 }
 
 TEST_CASE_FIXTURE(both, "a channel's resolved only rises") {
-  up.on_resolved({50});
-  up.on_resolved({40});
-  CHECK(up.resolved() == timestamp{50});
+  up.on_promise({{50}, {}});
+  up.on_promise({{40}, {}});
+  CHECK(up.resolved(feed) == timestamp{50});
+}
+
+TEST_CASE_FIXTURE(both, "a late feed stays where it is, and then goes on") {
+  up.on_promise({{50}, {}});
+  up.on_promise({{70}, {{feed, {60}}}});
+  CHECK(up.resolved(feed) == timestamp{60});
+  CHECK(up.resolved({99}) == timestamp{70});
+  up.on_promise({{80}, {{feed, {55}}}});
+  CHECK(up.resolved(feed) == timestamp{60});
+  up.on_promise({{90}, {}});
+  CHECK(up.resolved(feed) == timestamp{90});
 }
 
 TEST_CASE_FIXTURE(both,
@@ -91,13 +102,13 @@ TEST_CASE_FIXTURE(both,
   static_cast<void>(down.next()); // 2
   promise(60);                    // 3
   CHECK(down.resolved() == timestamp{60});
-  CHECK(down.acknowledged_resolved() == timestamp{0});
+  CHECK(down.acknowledged_resolved(feed) == timestamp{0});
   down.on_acknowledged({2});
-  CHECK(down.acknowledged_resolved() == timestamp{40});
+  CHECK(down.acknowledged_resolved(feed) == timestamp{40});
   down.on_acknowledged({1}); // late
   CHECK(down.acknowledged() == channel_seq{2});
   down.on_acknowledged({3});
-  CHECK(down.acknowledged_resolved() == timestamp{60});
+  CHECK(down.acknowledged_resolved(feed) == timestamp{60});
   CHECK(down.resolved() == timestamp{60});
 }
 

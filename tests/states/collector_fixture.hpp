@@ -81,7 +81,7 @@ struct collector_fixture {
   void watermark_of(std::uint64_t resolved, std::vector<caught_up> in_sync = {},
                     std::vector<stream_ref> behind = {}) {
     keep(uut.on_watermark(
-      {mark(), {resolved}, std::move(behind), std::move(in_sync)}, now));
+      {mark(), {{resolved}, {}}, std::move(behind), std::move(in_sync)}, now));
   }
   void catch_up(std::uint64_t resolved, std::uint64_t last_seq) {
     watermark_of(resolved, {{asked.stream, asked.stream_epoch, {last_seq}}});

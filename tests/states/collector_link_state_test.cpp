@@ -63,7 +63,7 @@ TEST_CASE_FIXTURE(link_fixture, "what was under way to the sink still counts") {
 TEST_CASE_FIXTURE(link_fixture, "what of the old channel comes has no effect") {
   auto late = mark();
   lose();
-  keep(uut.on_watermark({late, {90}, {}, {}}, now));
+  keep(uut.on_watermark({late, {{90}, {}}, {}, {}}, now));
   CHECK(sent.empty());
   CHECK(uut.effective_resolved(feed, {7}) == timestamp{10});
 }
@@ -76,13 +76,13 @@ TEST_CASE_FIXTURE(link_fixture, "a stranger whose REMOVE was lost: digest") {
   advance(1'000ms);
   auto beats = look<heartbeat>();
   REQUIRE(beats.size() == 1);
-  auto x = watermark{mark(), {60}, {}, {}, 2}; // it may not have arrived
+  auto x = watermark{mark(), {{60}, {}}, {}, {}, 2}; // it may not have arrived
   keep(uut.on_watermark(x, now));
   CHECK(look<digest_request>().empty());
   // The shard has seen what we sent after the REMOVE, and has two streams.
   x.mark = mark();
   x.mark.acked_up = beats[0].up_seq;
-  x.resolved = {70};
+  x.promise.resolved = {70};
   keep(uut.on_watermark(x, now));
   CHECK(look<digest_request>().size() == 1);
   advance(200ms);

@@ -35,43 +35,9 @@ TEST_CASE_FIXTURE(shard_fixture,
   append(block_of({{8, 40}}), 50);
   keep(uut.on_schema_resolved({{50}}));
   CHECK(take<delivery>().empty());
-  CHECK(take_one<watermark>().resolved == timestamp{50});
+  CHECK(take_one<watermark>().promise.resolved == timestamp{50});
   keep(uut.on_schema_resolved({{60}})); // the store is at 50 still
   CHECK(take<watermark>().empty());
-}
-
-TEST_CASE_FIXTURE(shard_fixture, "a slow shard scans what the store left out") {
-  join();
-  ++last; // a block that the shard never sees
-  append(block_of({{7, 60}}), 70);
-  auto request = take_one<scan_request>();
-  CHECK(request.to == block_index{2});
-  CHECK_FALSE(uut.find(first)->joined);
-  scanned(request, block_of({{7, 40}, {7, 60}}));
-  CHECK(rows() == rows_at{40, 60});
-  CHECK(uut.find(first)->joined);
-}
-
-TEST_CASE_FIXTURE(shard_fixture, "a restarted store is scanned anew") {
-  join();
-  append(block_of({{7, 40}}), 50);
-  keep(uut.on_progress({{2}, {}, {1}, {50}}));
-  auto request = take_one<scan_request>();
-  CHECK(request.store == incarnation{2});
-  CHECK(request.entries[0].after == row_cursor{{40}, {40}, 0});
-  CHECK_FALSE(uut.find(first)->joined);
-}
-
-TEST_CASE_FIXTURE(shard_fixture, "who leaves the fast path is told so once") {
-  join();
-  resolve(50);
-  ++last;
-  append(block_of({{7, 60}}), 50);
-  auto mark = take_one<watermark>();
-  REQUIRE(mark.behind.size() == 1);
-  CHECK(mark.behind[0] == stream_ref{slots[first], {1}});
-  keep(uut.on_tick(400ms));
-  CHECK(take_one<watermark>().behind.empty()); // repeated, not said again
 }
 
 TEST_CASE_FIXTURE(shard_fixture,
@@ -81,7 +47,7 @@ TEST_CASE_FIXTURE(shard_fixture,
   auto seen = take<watermark>().back().mark.seq.value;
   keep(uut.on_tick(400ms));
   auto again = take_one<watermark>();
-  CHECK(again.resolved == timestamp{50});
+  CHECK(again.promise.resolved == timestamp{50});
   CHECK(again.mark.seq.value == seen + 1);
   beat_all(seen + 1, 20);
   keep(uut.on_tick(800ms)); // acknowledges the heartbeat
@@ -225,25 +191,18 @@ TEST_CASE_FIXTURE(shard_fixture,
                   "who needs a damaged block is told, and others go on") {
   join();
   join(second, 20, 8);
-  grant(1 << 22);
-  ++last; // a block that the shard never sees, so both scan
-  append(block_of({{7, 60}, {8, 60}}), 60);
+  reset(2, 20);
+  look_up();
   auto request = take_one<scan_request>();
-  REQUIRE(request.entries.size() == 2);
-  auto reply = scan_answer{request.scan, request.store, {}};
-  for (const auto& entry : request.entries) {
-    auto result = scan_result{entry, {}, request.to, errc::none, {}, {}};
-    if (entry.registration == first) {
-      result.failure = errc::log_corrupt;
-      result.detail = "here";
-    }
-    reply.results.push_back(result);
-  }
-  keep(uut.on_scan_answer(reply));
+  reset(2, 20, second);
+  look_up();
+  auto result = scan_result{
+    request.entries.at(0), {}, request.to, errc::log_corrupt, {}, {}, "here"};
+  keep(uut.on_scan_answer({request.scan, request.store, {result}}));
   auto told = refused{channel, first, errc::log_corrupt, {20}, {}, "here"};
   CHECK(take<refused>() == std::vector{told});
   CHECK(uut.find(first) == nullptr);
-  REQUIRE(uut.find(second) != nullptr);
+  scanned(nullptr);
   CHECK(uut.find(second)->joined);
   CHECK_FALSE(add(first, 20)); // answered again, with the same
   CHECK(take_one<refused>().detail == "here");
@@ -326,59 +285,6 @@ TEST_CASE("who can't join yet is told how far it is") {
 
 // -- credit -------------------------------------------------------------------
 
-TEST_CASE("without credit a dispatcher leaves and waits for it") {
-  auto rows_of = [](std::uint64_t ts) { return block_of({{7, ts}}); };
-  auto size = rows_of(40)->grouped(0).size_bytes();
-  auto all = shard_fixture{{}, size};
-  all.join();
-  all.append(rows_of(40), 40);
-  CHECK(all.rows() == rows_at{40});
-  all.append(rows_of(60), 60);
-  CHECK(all.rows().empty());
-  CHECK(all.take_one<watermark>().behind.size() == 1);
-  CHECK(all.take<scan_request>().empty()); // not before there is credit
-  all.grant(2 * size);                     // no new block comes
-  auto request = all.take_one<scan_request>();
-  CHECK(request.entries[0].bytes_max <= size);
-  all.scanned(request, rows_of(60));
-  CHECK(all.rows() == rows_at{60});
-}
-
-TEST_CASE("a transaction of four times the credit passes in its order") {
-  auto block = block_of({{7, 40, 0},
-                         {7, 40, 1},
-                         {7, 40, 2},
-                         {7, 40, 3},
-                         {7, 40, 4},
-                         {7, 40, 5},
-                         {7, 40, 6},
-                         {7, 40, 7},
-                         {7, 40, 8},
-                         {7, 40, 9},
-                         {7, 40, 10},
-                         {7, 40, 11}});
-  auto row = block->grouped(0).size_bytes();
-  auto all = shard_fixture{{}, 3 * row};
-  all.join();
-  all.append(block_of({{7, 30}, end_mark}), 30); // one row is under way
-  all.append(block, 40);
-  CHECK(all.take<delivery>().empty());
-  all.scanned(block); // as many rows as the credit covers
-  auto item = all.take_one<delivery>().items.at(0);
-  CHECK(item.count == 2);
-  CHECK(item.complete_to == timestamp{39}); // it is not whole
-  CHECK(all.uut.find(all.first)->cursor() == row_cursor{{40}, {40}, 1});
-  for (std::uint64_t sent = 3; sent < 12; sent += 3) {
-    all.grant((sent + 3) * row); // all released
-    all.scanned(block);
-    item = all.take_one<delivery>().items.at(0);
-    CHECK(item.first_seq == sequence{sent + 2});
-    CHECK(item.count == 3);
-    CHECK(item.block->grouped(item.first).cursor()
-          == row_cursor{{40}, {40}, static_cast<std::uint32_t>(sent - 1)});
-  }
-}
-
 TEST_CASE("a promise does not end a transaction that joining tore") {
   auto block = block_of({{7, 40, 0}, {7, 40, 1}, {7, 40, 2}, {7, 40, 3}});
   auto row = block->grouped(0).size_bytes();
@@ -399,23 +305,6 @@ TEST_CASE("a promise does not end a transaction that joining tore") {
   CHECK(items[0].end == item_end::transaction);
   CHECK(items[1].count == 2);
   CHECK(items[1].end == item_end::cut);
-}
-
-TEST_CASE_FIXTURE(shard_fixture,
-                  "a feed without credit holds up no other feed") {
-  join();
-  grant(block_of({{7, 40}})->grouped(0).size_bytes(), other);
-  add(second, 20, 7, other);
-  reset(1, 20, second);
-  look_up();
-  scanned(nullptr);
-  REQUIRE(uut.find(second)->joined);
-  append(block_of({{7, 40}}), 40);
-  CHECK(take<delivery>().size() == 2); // one per feed
-  append(block_of({{7, 60}}), 60);
-  CHECK(take_one<delivery>().feed == feed);
-  CHECK(uut.find(first)->joined);
-  CHECK_FALSE(uut.find(second)->joined);
 }
 
 // -- DDL among rows -----------------------------------------------------------

@@ -244,7 +244,7 @@ TEST_CASE_FIXTURE(shard_fixture,
   resolve(500);
   join(first, 20);
   auto mark = take_one<watermark>(); // no new notification came
-  CHECK(mark.resolved == timestamp{500});
+  CHECK(mark.promise.resolved == timestamp{500});
   REQUIRE(mark.in_sync.size() == 1);
   CHECK(mark.in_sync[0] == caught_up{slots[first], {1}, {1}});
 }
@@ -439,7 +439,7 @@ TEST_CASE_FIXTURE(shard_fixture, "{DDL at 950 for an idle table, watermark "
   auto mark = take_one<watermark>();
   CHECK(change.event == ddl(7, 2, 950));
   CHECK(change.mark.seq.next() == mark.mark.seq); // before it
-  CHECK(mark.resolved == timestamp{1'000});
+  CHECK(mark.promise.resolved == timestamp{1'000});
 }
 
 // -- floors -------------------------------------------------------------------

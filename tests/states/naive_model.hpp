@@ -193,7 +193,8 @@ private:
   void collect(const watermark& x, registration_id id, slot,
                const dispatcher_state& d, messages& out) {
     if (d.in_sync_since)
-      out.push_back({id, d.stream_epoch(), d.last_seq(), x.resolved});
+      out.push_back(
+        {id, d.stream_epoch(), d.last_seq(), x.promise.to(d.who().feed)});
   }
   template <class Other>
   void collect(const Other&, registration_id, slot, const dispatcher_state&,

@@ -20,7 +20,7 @@ struct shard_fixture {
   static constexpr auto channel = channel_id{1, 1};
   static constexpr auto feed = feed_id{5};
   static constexpr auto first = registration_id{1, 1};
-  static constexpr auto store = incarnation{1};
+  incarnation store{1};
 
   explicit shard_fixture(dispatcher_shard_options options = {},
                          std::uint64_t credit = 1 << 20)

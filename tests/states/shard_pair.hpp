@@ -478,7 +478,8 @@ private:
       if (entry.table == all_tables)
         for (const auto& [t, x] : floors_)
           floor = std::max(floor, x);
-      if (entry.after < row_cursor::end_of(floor)) {
+      // What a feed reads is for streams that skip what they have.
+      if (entry.registration && entry.after < row_cursor::end_of(floor)) {
         ++out_of_range_;
         result.failure = errc::out_of_range;
         result.lower = floor;

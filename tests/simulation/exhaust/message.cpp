@@ -93,7 +93,7 @@ struct describing {
     return "schema change at " + text(x.event.ts.value);
   }
   std::string operator()(const watermark& x) const {
-    auto result = "watermark " + text(x.resolved.value);
+    auto result = "watermark " + text(x.promise.resolved.value);
     for (const auto& y : x.behind)
       result += ", behind slot " + text(y.stream.value);
     for (const auto& y : x.in_sync)

@@ -60,6 +60,8 @@ enum class probe : std::uint8_t {
   starved,                 ///< Left for lack of credit.
   credit_in_scan,          ///< Credit while a scan is under way.
   became_behind,           ///<
+  feed_late,               ///< No credit for what its streams want.
+  blocks_read,             ///< For a late feed: the window has moved on.
   joined,                  ///< Caught up by a scan.
   joined_in_commit,        ///< With rows of one commit_ts on both sides.
   ddl_while_idle,          ///< To a stream that is in sync.
@@ -89,6 +91,8 @@ inline constexpr auto probe_names = std::array{"heartbeat in look-up",
                                                "starved",
                                                "credit in scan",
                                                "became behind",
+                                               "feed late",
+                                               "blocks read",
                                                "joined",
                                                "joined in commit",
                                                "DDL while idle",

@@ -277,9 +277,11 @@ void shard_watch::see(const watermark& x, const dispatcher_shard_state&) {
     s->in_sync = true;
     s->since = x.mark.seq;
   }
-  rules_.check(rule::i16,
-               x.resolved <= std::min(store_resolved_, schema_resolved_));
-  promise_all(x.resolved);
+  rules_.check(rule::i16, x.promise.resolved
+                            <= std::min(store_resolved_, schema_resolved_));
+  if (!x.promise.late.empty())
+    rules_.reach(probe::feed_late);
+  promise_all(x.promise);
 }
 
 void shard_watch::see(const digest& x, const dispatcher_shard_state&) {
@@ -299,6 +301,10 @@ void shard_watch::see(const scan_request& x,
   auto asked = std::set<registration_id>{};
   for (const auto& entry : x.entries) {
     rules_.check(rule::i23, asked.insert(entry.registration).second);
+    if (!entry.registration) { // for all joined streams of a feed
+      rules_.reach(probe::blocks_read);
+      continue;
+    }
     auto* s = live(entry.registration);
     if (!rules_.check(rule::i24, s != nullptr))
       continue;
@@ -338,10 +344,10 @@ void shard_watch::promise(stream& s, timestamp ts) {
   s.promised = std::max(s.promised, ts);
 }
 
-void shard_watch::promise_all(timestamp ts) {
+void shard_watch::promise_all(const channel_promise& x) {
   for (auto& [id, s] : streams_)
     if (s.in_sync && !ended_.contains(id))
-      promise(s, std::max(s.promised, ts));
+      promise(s, std::max(s.promised, x.to(s.who.feed)));
 }
 
 // -- look-ups -----------------------------------------------------------------

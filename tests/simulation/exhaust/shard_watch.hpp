@@ -102,7 +102,7 @@ private:
   stream* live(slot at);
   void take_item(stream& s, const delivery_item& x);
   void promise(stream& s, timestamp ts);
-  void promise_all(timestamp ts);
+  void promise_all(const channel_promise& x);
   void check_stream(const stream& s, const dispatcher_shard_state& shard);
   void hear(stream& s, const feed_checkpoint& part, channel_seq acked);
 

@@ -21,8 +21,9 @@ void world::at_store(message& x) {
       auto floor = store_.floor_of(entry.table);
       if (floor)
         checks.reach(probe::report_before_scan);
-      // The start of a registration is believed.
-      if (at_shard_.start_of(entry.registration) >= floor)
+      // The start of a registration is believed; what a feed reads is for
+      // streams that skip what they have.
+      if (entry.registration && at_shard_.start_of(entry.registration) >= floor)
         checks.check(rule::i3, entry.after >= row_cursor::end_of(floor));
     }
     from_store(store_.on_scan(*scan));
@@ -124,8 +125,7 @@ void world::commit() {
 void world::check_positions() {
   for (const auto& [table, versions] : script_->truth.tables()) {
     auto found = sink_.positions.find(table);
-    auto at = found == sink_.positions.end() ? table_position{}
-                                             : found->second;
+    auto at = found == sink_.positions.end() ? table_position{} : found->second;
     const auto& rows = script_->truth.rows(table);
     auto end = std::upper_bound(rows.begin(), rows.end(), at.cursor);
     auto needed = std::max(

@@ -38,15 +38,23 @@ scenario base(std::string name, facts truth) {
   return result;
 }
 
-scenario behind_and_back() {
-  auto result = base("behind_and_back", one_table());
+scenario late_and_back() {
+  auto result = base("late_and_back", one_table());
   result.credit_bytes = 100;
   result.sink_commits = false;
   result.chains = {{append(), append()},
                    {commit(), commit()},
                    {tick_collector(milliseconds{200})}};
   result.holds = {rule::i5, rule::i7, rule::i9, rule::i16, rule::i18};
-  result.reaches = {probe::became_behind, probe::joined, probe::starved};
+  result.reaches = {probe::feed_late};
+  return result;
+}
+
+scenario late_and_reading() {
+  auto result = late_and_back();
+  result.name = "late_and_reading";
+  result.window_bytes = 1;
+  result.reaches = {probe::feed_late, probe::blocks_read};
   return result;
 }
 
@@ -162,8 +170,9 @@ scenario late_table() {
 } // namespace
 
 void add_whole(std::vector<scenario>& to) {
-  for (auto make : {behind_and_back, gap_and_reset, small_window, sink_failure,
-                    restored_sink, lost_heartbeat, sweep, late_table})
+  for (auto make :
+       {late_and_back, late_and_reading, gap_and_reset, small_window,
+        sink_failure, restored_sink, lost_heartbeat, sweep, late_table})
     to.push_back(make());
 }
 

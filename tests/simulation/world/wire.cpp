@@ -17,7 +17,7 @@ void wire::open(channel_id channel) {
   seq_ = {};
   // It may have been opened before the cut, unheard.
   missed_ = skip_ = std::exchange(cut_, false);
-  resolved_ = {};
+  promise_ = {};
   bulk_ = {};
   accounts_.clear();
   streams_.clear();
@@ -153,17 +153,36 @@ void wire::on_down(const watermark& x) {
       of->complete = promised(*of);
       of->in_sync = false;
     }
-  checks_.check(rule::i5, x.resolved >= resolved_, [&] {
-    return fmt::format("resolved went from {} to {}", resolved_.value,
-                       x.resolved.value);
-  });
-  resolved_ = std::max(resolved_, x.resolved);
+  check_not_less(x.promise);
+  promise_ = x.promise;
   for (const auto& ref : x.in_sync)
     if (auto* of = current(ref.stream, ref.stream_epoch, "caught up"))
       of->in_sync = true;
   for (const auto& [at, of] : streams_)
     if (of.in_sync)
       check_promise(of);
+}
+
+timestamp wire::promised(const stream& x) const {
+  auto life = lives_.find(x.registration);
+  if (!x.in_sync || life == lives_.end())
+    return x.complete;
+  return std::max(x.complete, promise_.to(life->second.who.feed));
+}
+
+void wire::check_not_less(const channel_promise& x) {
+  auto check = [&](timestamp before, timestamp now, const std::string& who) {
+    checks_.check(rule::i5, now >= before, [&] {
+      return fmt::format("{}: resolved went from {} to {}", who, before.value,
+                         now.value);
+    });
+  };
+  check(promise_.resolved, x.resolved, "channel");
+  for (const auto& [id, life] : lives_)
+    if (auto feed = life.who.feed; !life.removed)
+      check(promise_.to(feed), x.to(feed), to_string(feed));
+  if (!x.late.empty())
+    checks_.probe("a feed is late");
 }
 
 // What is said of an epoch that is over has no effect.
@@ -293,9 +312,10 @@ void wire::on_up(const heartbeat& x) {
   take_grants(x.granted);
   for (const auto& feed : x.feeds) {
     bulk_ = std::max(bulk_, feed.checkpoint);
-    checks_.check(rule::i12, feed.checkpoint <= resolved_, [&] {
+    auto resolved = promise_.to(feed.feed);
+    checks_.check(rule::i12, feed.checkpoint <= resolved, [&] {
       return fmt::format("bulk checkpoint {}, the channel's resolved is {}",
-                         feed.checkpoint.value, resolved_.value);
+                         feed.checkpoint.value, resolved.value);
     });
     for (const auto& one : feed.exceptions) {
       auto found = streams_.find(one.stream);

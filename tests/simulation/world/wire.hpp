@@ -100,9 +100,8 @@ private:
   void take_item(const delivery_item& x);
   void take_row(stream& of, const row_view& row);
   void check_promise(const stream& of);
-  [[nodiscard]] timestamp promised(const stream& x) const {
-    return x.in_sync ? std::max(x.complete, resolved_) : x.complete;
-  }
+  void check_not_less(const channel_promise& x);
+  [[nodiscard]] timestamp promised(const stream& x) const;
   [[nodiscard]] std::size_t next(const stream& of, std::uint64_t table) const;
 
   const history& truth_;
@@ -112,7 +111,7 @@ private:
   bool cut_ = false;    // since the channel was opened
   bool missed_ = false; // handshakes, on this channel
   bool skip_ = false;   // messages before the next one
-  timestamp resolved_;
+  channel_promise promise_;
   std::map<feed_id, account> accounts_;
   std::map<slot, stream> streams_;
   std::map<registration_id, life_of> lives_;

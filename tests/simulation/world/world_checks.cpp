@@ -45,10 +45,12 @@ void world::before_step(const arrival& x, caf::actor_id who) {
       if (const auto* report = x.as<floor_report>())
         p.reported = *report;
       if (const auto* scan = x.as<scan_request>()) {
-        auto streams = std::set<registration_id>{};
+        // Of what is read for a feed as a whole, the feed.
+        auto streams = std::set<std::pair<registration_id, feed_id>>{};
         for (const auto& entry : scan->entries)
           checks_.check(
-            rule::i23, streams.insert(entry.registration).second, [&] {
+            rule::i23, streams.insert({entry.registration, entry.feed}).second,
+            [&] {
               return fmt::format("scan {} names {} twice", scan->scan.value,
                                  to_string(entry.registration));
             });
