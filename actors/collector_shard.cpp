@@ -146,8 +146,8 @@ collector_shard(pointer self, collector_shard_options options,
     [=](const handshake& x) {
       done(self->state.core.on_handshake(x, now(self)));
     },
-    [=](const delivery& x) {
-      done(self->state.core.on_delivery(x, now(self)));
+    [=](delivery& x) {
+      done(self->state.core.on_delivery(std::move(x), now(self)));
     },
     [=](const schema_change& x) {
       done(self->state.core.on_schema_change(x, now(self)));

@@ -79,10 +79,10 @@ collector_shard_state::on_durable(feed_id feed, const rows_durable& x) {
       on.up.credit.release(feed, batch.charge);
       send_credit(on);
     }
-    for (auto number : batch.streams) {
-      auto rows = entries_[number].progress.on_durable(x.batch);
-      of.counts.rows_durable += rows;
-      durable_since_heartbeat_ += rows;
+    for (const auto& rows : batch.handed) {
+      entries_[rows.stream].progress.on_durable(rows.rows, rows.after);
+      of.counts.rows_durable += rows.rows;
+      durable_since_heartbeat_ += rows.rows;
     }
     of.batches.erase(of.batches.begin());
   }

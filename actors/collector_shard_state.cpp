@@ -30,8 +30,8 @@ collector_shard_state::on_handshake(const handshake& x, time now) {
   return take();
 }
 
-collector_shard_state::effects
-collector_shard_state::on_delivery(const delivery& x, time now) {
+collector_shard_state::effects collector_shard_state::on_delivery(delivery x,
+                                                                  time now) {
   auto* on = channel_of(x.mark.channel);
   if (on == nullptr || !arrived(*on, x.mark))
     return take();
@@ -49,9 +49,11 @@ collector_shard_state::on_delivery(const delivery& x, time now) {
   }
   auto rows = write_rows{of.writer, of.last_batch + 1, {}, false};
   auto was_torn = of.torn;
-  auto written = std::vector<index>{};
-  for (const auto& item : x.items)
-    take_item(of, *on, item, now, rows, written);
+  auto handed = std::vector<handed_rows>{};
+  rows.items.reserve(x.items.size());
+  handed.reserve(x.items.size());
+  for (auto& item : x.items)
+    take_item(of, *on, item, now, rows, handed);
   rows.torn = of.torn;
   if (rows.items.empty() && rows.torn == was_torn) {
     on->up.credit.release(x.feed, x.charge);
@@ -60,48 +62,41 @@ collector_shard_state::on_delivery(const delivery& x, time now) {
   }
   of.last_batch = rows.batch;
   of.batches.emplace(rows.batch, pinned_batch{on->up.partition(), x.charge,
-                                              false, std::move(written)});
+                                              false, std::move(handed)});
   out_.emplace_back(to_sink{x.feed, std::move(rows)});
   return take();
 }
 
 void collector_shard_state::take_item(feed_entry& of, channel_entry& on,
-                                      const delivery_item& x, time now,
+                                      delivery_item& x, time now,
                                       write_rows& to,
-                                      std::vector<index>& written) {
+                                      std::vector<handed_rows>& handed) {
   auto* found = entry_of(on, x.stream);
   if (found == nullptr)
     return;
-  auto complete = effective(*found);
   auto fresh = std::uint32_t{0};
   auto verdict = found->stream.on_item(x, fresh);
   on_verdict(*found, verdict, now);
   if (verdict != stream_state::verdict::accepted)
     return;
-  auto all = found->stream.has_all_tables();
   // After a reset the sink may have rows behind this cut.
-  if (all && x.end != item_end::open
+  if (found->stream.has_all_tables() && x.end != item_end::open
       && found->stream.cursor() >= of.handed_to) {
     of.handed_to = found->stream.cursor();
     of.torn = x.end == item_end::cut;
   }
   if (fresh == 0)
     return;
-  auto rows = x;
-  rows.first += x.count - fresh;
-  rows.count = fresh;
-  auto first = rows.block->grouped(rows.first);
-  // Of all tables, the next item may have lower rows.
-  if (!all)
-    complete = first.commit_ts().previous();
+  auto first = x.first + x.count - fresh;
   auto after = table_position{found->table.table, found->stream.barrier(),
                               x.complete_to};
-  of.counts.rows_below_checkpoint += found->progress.on_accepted(
-    to.batch, rows, after, complete);
+  of.counts.rows_below_checkpoint += found->progress.on_handed(*x.block, first,
+                                                               fresh);
   of.counts.rows_accepted += fresh;
-  to.items.push_back({found->stream.schema(first.table()), rows.block,
-                      rows.first, rows.count, after});
-  written.push_back(static_cast<index>(found - entries_.data()));
+  auto table = x.block->grouped(first).table();
+  to.items.push_back(
+    {found->stream.schema(table), std::move(x.block), first, fresh, after});
+  handed.push_back({static_cast<index>(found - entries_.data()), fresh, after});
 }
 
 collector_shard_state::effects

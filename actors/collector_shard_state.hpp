@@ -70,7 +70,7 @@ public:
   [[nodiscard]] effects on_refused(const refused& x, time now);
   [[nodiscard]] effects on_unknown(const unknown_registration& x, time now);
   [[nodiscard]] effects on_handshake(const handshake& x, time now);
-  [[nodiscard]] effects on_delivery(const delivery& x, time now);
+  [[nodiscard]] effects on_delivery(delivery x, time now);
   [[nodiscard]] effects on_schema_change(const schema_change& x, time now);
   [[nodiscard]] effects on_watermark(const watermark& x, time now);
   [[nodiscard]] effects on_digest(const digest& x, time now);
@@ -111,11 +111,17 @@ private:
     time answer_wait{};
     bool removed = false;
   };
+  // Rows of one stream in a batch.
+  struct handed_rows {
+    index stream = 0;
+    std::uint32_t rows = 0;
+    table_position after;
+  };
   struct pinned_batch {
     partition_id partition;
     std::uint64_t charge = 0;
     bool released = false;
-    std::vector<index> streams;
+    std::vector<handed_rows> handed;
   };
   enum class sink_phase { opening, open, failed, stopped };
   struct feed_entry {
@@ -178,8 +184,8 @@ private:
   bool arrived(channel_entry& on, const channel_mark& mark);
   void check_count(channel_entry& on, const watermark& x);
   void on_verdict(stream_entry& x, stream_state::verdict verdict, time now);
-  void take_item(feed_entry& of, channel_entry& on, const delivery_item& x,
-                 time now, write_rows& to, std::vector<index>& written);
+  void take_item(feed_entry& of, channel_entry& on, delivery_item& x, time now,
+                 write_rows& to, std::vector<handed_rows>& handed);
   void drop_batches(feed_entry& of);
   void reopen_streams(feed_entry& of, time now);
   void drop_stream(feed_entry& of, index number);

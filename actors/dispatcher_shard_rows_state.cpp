@@ -93,6 +93,7 @@ void dispatcher_shard_state::pack(parcel& to, const block_ptr& block,
       how == nullptr ? dispatcher.send_rows(x.stream, from, first, x.count)
                      : dispatcher.send_part(x.stream, from, first, x.count));
   };
+  to.items.reserve(to.items.size() + shares.size());
   // By reference if the credit covers the whole block.
   auto feed = at(shares.front().stream).who().feed;
   if (worth_pinning(*block, used)

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <deque>
 
-#include "messages/delivery.hpp"
+#include "messages/row.hpp"
 #include "messages/feed.hpp"
 #include "messages/ids.hpp"
 
@@ -24,22 +23,19 @@ public:
   /// A new registration: its start is believed. What is under way to the sink
   /// stays so.
   void renew(timestamp start) { latched_ = start; }
-  /// Rows go to the sink as part of `batch`.
-  /// @param complete Everything <= it was accepted before.
+  /// Rows are on their way to the sink.
   /// @returns Rows among them at or below the checkpoint: 0, always; counted
   ///          because a violation must not stay unseen.
-  std::uint64_t on_accepted(std::uint64_t batch, const delivery_item& rows,
-                            const table_position& after, timestamp complete);
-  /// Batches up to `batch` are durable. @returns How many rows that was.
-  std::uint64_t on_durable(std::uint64_t batch);
+  std::uint64_t on_handed(const row_block& block, std::uint32_t first,
+                          std::uint32_t count);
+  /// So many of them are durable, up to there.
+  void on_durable(std::uint64_t rows, const table_position& stored) {
+    rows_ -= rows;
+    stored_ = stored;
+  }
   /// The sink lost what was not durable; it says where it stands.
   void on_sink_opened(const table_position& stored);
 
-  /// All rows <= it are durable, as far as this process knows.
-  [[nodiscard]] timestamp target_checkpoint(timestamp effective) const {
-    return waiting_.empty() ? effective
-                            : std::min(effective, waiting_.front().complete);
-  }
   /// What may be reported: durable at the target itself, not above what was
   /// accepted in this epoch, and never below what was reported before.
   [[nodiscard]] timestamp report(timestamp low_watermark,
@@ -51,20 +47,13 @@ public:
     return std::max(stored_.checkpoint, low_watermark);
   }
   [[nodiscard]] const table_position& stored() const { return stored_; }
-  [[nodiscard]] bool idle() const { return waiting_.empty(); }
+  [[nodiscard]] bool idle() const { return rows_ == 0; }
   [[nodiscard]] std::uint64_t rows_in_flight() const { return rows_; }
 
 private:
-  struct batch_rows {
-    std::uint64_t batch = 0;
-    timestamp complete; ///< Before them.
-    table_position after;
-    std::uint64_t rows = 0;
-  };
   table_position stored_;
   timestamp latched_;
-  std::deque<batch_rows> waiting_;
-  std::uint64_t rows_ = 0;
+  std::uint64_t rows_ = 0; // on their way
 };
 
 } // namespace sluice

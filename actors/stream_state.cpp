@@ -40,11 +40,16 @@ stream_state::verdict stream_state::on_handshake(const handshake& x,
   return verdict::accepted;
 }
 
-schema_ptr stream_state::schema(table_id table) const {
+const schema_ptr* stream_state::find_schema(table_id table) const {
   auto i = std::lower_bound(
     schemas_.begin(), schemas_.end(), table,
     [](const schema_ptr& x, table_id y) { return x->table < y; });
-  return i != schemas_.end() && (*i)->table == table ? *i : nullptr;
+  return i != schemas_.end() && (*i)->table == table ? &*i : nullptr;
+}
+
+schema_ptr stream_state::schema(table_id table) const {
+  const auto* found = find_schema(table);
+  return found == nullptr ? nullptr : *found;
 }
 
 void stream_state::set_schema(table_schema schema) {
@@ -65,8 +70,8 @@ stream_state::verdict stream_state::on_item(const delivery_item& x,
     return verdict::gap;
   if (x.count > 0) {
     auto row = x.block->grouped(x.first);
-    auto known = schema(row.table());
-    if (!known || row.schema() != known->version)
+    const auto* known = find_schema(row.table());
+    if (known == nullptr || row.schema() != (*known)->version)
       return verdict::gap; // never decode with another schema than its own
     auto last = x.block->grouped(x.first + x.count - 1).cursor();
     auto barrier = pass(last, x.end);

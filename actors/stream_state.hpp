@@ -85,6 +85,7 @@ public:
   [[nodiscard]] std::size_t tables() const { return schemas_.size(); }
 
 private:
+  [[nodiscard]] const schema_ptr* find_schema(table_id table) const;
   void set_schema(table_schema schema);
   row_cursor pass(row_cursor last, item_end end);
 
