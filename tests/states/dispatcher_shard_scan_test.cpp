@@ -9,7 +9,6 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto second = registration_id{1, 2};
-constexpr auto other = feed_id{6};
 
 dispatcher_shard_options small_window() {
   auto result = dispatcher_shard_options{};
