@@ -238,6 +238,15 @@ void dispatcher_shard_state::take_blocks(scan_lane lane, const scan_result& x) {
   }
 }
 
+// Credit was kept for a scan. Of that a feed may wait, too, and nobody grants
+// what nobody has spent.
+void dispatcher_shard_state::resume_reading(
+  const std::map<feed_id, std::int64_t>& kept) {
+  for (const auto& [id, bytes] : kept)
+    if (auto i = feeds_.find(id); i != feeds_.end() && i->second.reading)
+      read_on(id, i->second, scan_lane::memory);
+}
+
 bool dispatcher_shard_state::window_follows(row_cursor at) const {
   return !window_.empty() && at >= window_.front().block->first_cursor();
 }

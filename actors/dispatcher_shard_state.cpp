@@ -170,7 +170,7 @@ dispatcher_shard_state::on_scan_answer(const scan_answer& x) {
     if (x.store != store_ || x.scan != lane.outstanding)
       continue; // the other lane's, or of a former store or channel
     lane.outstanding.reset();
-    lane.asked.clear();
+    resume_reading(std::exchange(lane.asked, {}));
     for (const auto& result : x.results)
       take_scan_result(which, result);
   }

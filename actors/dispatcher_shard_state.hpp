@@ -177,6 +177,7 @@ private:
   [[nodiscard]] waiting_streams who_waits(feed_id feed, const row_block& block);
   void read_on(feed_id id, feed_on_channel& feed, scan_lane lane);
   void take_blocks(scan_lane lane, const scan_result& x);
+  void resume_reading(const std::map<feed_id, std::int64_t>& kept);
   /// A block that begins there, or behind it, is in the window.
   [[nodiscard]] bool window_follows(row_cursor at) const;
   void give_up_reading(feed_on_channel& feed);

@@ -209,6 +209,35 @@ TEST_CASE_FIXTURE(shard_fixture, "a restarted store is read anew") {
   CHECK(rows() == rows_at{80});
 }
 
+TEST_CASE("a feed reads on when a scan leaves the credit kept for it") {
+  auto options = dispatcher_shard_options{};
+  options.window_bytes = 1;
+  auto all = shard_fixture{options, 8 * row_size()};
+  into_sync(all);
+  for (std::uint64_t ts = 40; ts < 48; ++ts)
+    all.append(row_at(ts), ts);
+  all.append(row_at(60), 60);
+  all.grant(8 * row_size() + 1);
+  auto request = all.take_one<scan_request>();
+  auto cold = scan_result{request.entries[0], {}, {}, errc::none, {}, {}};
+  cold.on_disk = true;
+  all.keep(all.uut.on_scan_answer({request.scan, request.store, {cold}}));
+  request = all.take_one<scan_request>();
+  CHECK(request.entries.at(0).bytes_max == 1);
+  all.add(second, 20, 8);
+  all.reset(1, 20, second);
+  all.look_up();
+  all.grant(16 * row_size()); // nothing is in flight any more
+  auto scan = all.take_one<scan_request>();
+  CHECK(scan.entries.at(0).registration == second);
+  CHECK(scan.entries.at(0).bytes_max > 7 * row_size());
+  all.scanned(request, row_at(60));
+  CHECK(all.rows().empty());
+  all.scanned(scan, nullptr); // from now on nobody grants anything
+  all.scanned(row_at(60));
+  CHECK(all.rows() == rows_at{60});
+}
+
 TEST_CASE("what can't be read each stream finds out by itself") {
   auto options = dispatcher_shard_options{};
   options.window_bytes = 1;
