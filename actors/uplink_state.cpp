@@ -43,7 +43,7 @@ void uplink_state::reopen(channel_id channel) {
 bool uplink_state::worth_sending(const std::vector<feed_checkpoint>& feeds,
                                  bool repeat) const {
   return acked_ > acked_told_ || feeds != told_ || credit.worth_telling()
-         || (repeat && up_acked_ < up_news_);
+         || (repeat && (up_acked_ < up_news_ || credit.changed()));
 }
 
 heartbeat uplink_state::make_heartbeat(std::vector<feed_checkpoint> feeds) {

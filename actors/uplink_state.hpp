@@ -59,7 +59,8 @@ public:
   /// The heartbeat with these contents, if it says something that the shard
   /// does not know yet: new contents, an acknowledgement, or contents that
   /// were sent and not acknowledged.
-  /// @param repeat Send again what was not acknowledged.
+  /// @param repeat Send again what was not acknowledged, and any credit: a row
+  ///        may wait for the last of it.
   [[nodiscard]] bool worth_sending(const std::vector<feed_checkpoint>& feeds,
                                    bool repeat) const;
   [[nodiscard]] heartbeat make_heartbeat(std::vector<feed_checkpoint> feeds);

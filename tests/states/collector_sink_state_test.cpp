@@ -216,6 +216,27 @@ TEST_CASE_FIXTURE(collector_fixture, "rows are pinned until the sink lets go") {
   CHECK(uut.pinned_bytes() == 0);
 }
 
+TEST_CASE_FIXTURE(collector_fixture,
+                  "the last little credit is told, too, or a large row waits") {
+  start();
+  send(2, block_of({{7, 40}}), 39);
+  auto told = heartbeat{};
+  auto answer = [&] { // until nobody has anything to say
+    for (advance(200ms); !look<heartbeat>().empty(); advance(200ms)) {
+      told = look_one<heartbeat>();
+      auto next = mark();
+      next.acked_up = told.up_seq;
+      keep(uut.on_watermark({next, {{20}, {}}, {}, {}}, now));
+    }
+  };
+  answer();
+  auto held = told.granted.at(0).total;
+  keep(uut.on_released(feed, {writer, 1}));
+  CHECK(look<credit>().empty()); // not worth a message at once
+  answer();
+  CHECK(told.granted.at(0).total == held + 10);
+}
+
 TEST_CASE("feeds share the memory that there is for all of them") {
   auto options = collector_shard_options{};
   options.credit_bytes = 600;
