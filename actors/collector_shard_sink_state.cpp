@@ -213,7 +213,7 @@ timestamp collector_shard_state::low_watermark(const feed_entry& of) const {
     return {};
   auto result = timestamp::max();
   for (const auto& [partition, on] : channels_)
-    if (on.up.credit.has(of.record.id))
+    if (on.streams > 0 && on.up.credit.has(of.record.id))
       result = std::min(result, on.up.resolved(of.record.id));
   for (auto number : of.behind)
     result = std::min(result, effective(entries_[number]));

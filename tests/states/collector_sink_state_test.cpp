@@ -10,6 +10,22 @@ using namespace std::chrono_literals;
 // -- heartbeat ----------------------------------------------------------------
 
 TEST_CASE_FIXTURE(collector_fixture,
+                  "a partition without tables of a feed holds it up no more") {
+  start();
+  auto other = info(8);
+  other.partition = {2};
+  keep(uut.on_tables({feed, {other}}, now));
+  auto ask = look_one<register_dispatchers>();
+  keep(uut.on_ready({ask.channel, ask.entries[0].id, {0}, {}}, now));
+  keep(uut.on_refused(
+    {ask.channel, ask.entries[0].id, errc::table_deleted, {20}, {}}, now));
+  keep(uut.on_channel_lost(ask.channel, now));
+  watermark_of(90);
+  advance(200ms);
+  CHECK(look_one<store_watermark>().ts == timestamp{90});
+}
+
+TEST_CASE_FIXTURE(collector_fixture,
                   "rows under way are above the bulk value") {
   start();
   send(2, block_of({{7, 40}}), 39);
