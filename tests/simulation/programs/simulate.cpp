@@ -5,6 +5,7 @@
 //   simulate [--seeds 20000] [--start 1] [--minutes 0]
 //            [--faults none|link|sinks|crash|disk|all]
 //            [--policy fifo|random|pct|pos]     instead of all of them
+//            [--tight]                          feeds fall behind
 //   simulate --replay SEED [...]                one schedule, step by step
 //   simulate --shrink SEED [...]                the shortest that breaks the
 //                                               same rule, step by step
@@ -32,11 +33,14 @@ struct settings {
   fault_set set = fault_set::all;
   std::optional<policy> order;
   bool brief = false;
+  bool tight = false;
 
   [[nodiscard]] schedule_options expand_seed(std::uint64_t seed) const {
     auto result = expand(seed, set);
     if (order)
       result.order = *order;
+    if (tight)
+      tighten(result);
     return result;
   }
 };
@@ -172,6 +176,7 @@ int main(int argc, char** argv) {
   app.add_option("--replay", one, "Only this one, step by step");
   app.add_option("--shrink", one, "A shorter one that breaks the same rule");
   app.add_flag("--brief", with.brief, "A violation is one line");
+  app.add_flag("--tight", with.tight, "Many tables, little credit and window");
   app.add_option("--policy", order, "Who runs next")
     ->transform(CLI::CheckedTransformer(
       std::map<std::string, policy>{{"fifo", policy::fifo},

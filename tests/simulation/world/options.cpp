@@ -50,6 +50,7 @@ schedule_options expand(std::uint64_t seed, fault_set set) {
   result.ddl = luck.percent(50) ? 1 + luck.roll(20) : 0;
   result.credit = std::array{1'024U, 4'096U, 16'384U, 1'048'576U}[luck.roll(4)];
   result.window = std::array{256U, 1'024U, 4'096U, 65'536U}[luck.roll(4)];
+  result.store_window = result.window;
   result.scan = std::array{1'024U, 4'096U, 65'536U, 1'048'576U}[luck.roll(4)];
   result.read_rows_max = std::array{1U, 3U, 8U, 40U}[luck.roll(4)];
   result.large = luck.percent(25) ? 1 + luck.roll(10) : 0;
@@ -66,12 +67,28 @@ schedule_options expand(std::uint64_t seed, fault_set set) {
   return result;
 }
 
+void tighten(schedule_options& to) {
+  auto luck = dice{~to.seed};
+  to.tables = 2 + luck.roll(5);
+  to.credit = std::array{200U, 400U, 1'000U, 4'096U}[luck.roll(4)];
+  to.window = std::array{1U, 400U, 1'500U, 6'000U}[luck.roll(4)];
+  to.store_window = std::array{1U, 2'000U, 65'536U}[luck.roll(3)];
+  to.scan = std::array{100U, 500U, 4'096U}[luck.roll(3)];
+  to.large = luck.percent(30) ? 1 + luck.roll(20) : 0;
+  // Where the faults are those of sinks at all.
+  for (auto x : {fault::sink_stalls, fault::feed_leaves})
+    if (auto i = static_cast<std::size_t>(x); luck.percent(50))
+      to.chance[i] = std::min<std::uint64_t>(to.chance[i] * 3, 100);
+}
+
 std::string to_string(const schedule_options& x) {
   auto result = fmt::format(
     "seed {}: {}, {} tables in {} partitions, DDL {} %, credit {}, window {}, "
-    "scans of {}, reads of {} rows, large {} %, {}, {}, {}, confirm = sinks {}",
+    "store's {}, scans of {}, reads of {} rows, large {} %, {}, {}, {}, "
+    "confirm = sinks {}",
     x.seed, policy_names[static_cast<std::size_t>(x.order)], x.tables,
-    x.partitions, x.ddl, x.credit, x.window, x.scan, x.read_rows_max, x.large,
+    x.partitions, x.ddl, x.credit, x.window, x.store_window, x.scan,
+    x.read_rows_max, x.large,
     x.keeps_all ? "nothing is released" : "rows are released",
     x.synced ? "synced" : "written", x.on_disk ? "on disk" : "in memory",
     std::array{"nowhere", "1st", "2nd", "1st and 2nd"}[x.confirm_sinks]);

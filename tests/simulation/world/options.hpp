@@ -108,6 +108,7 @@ struct schedule_options {
   std::uint64_t ddl = 0; ///< Percent of what the source's database does.
   std::uint64_t credit = 4'096;
   std::uint64_t window = 4'096;
+  std::uint64_t store_window = 4'096; ///< What its store merges for a shard.
   std::uint64_t scan = 4'096;
   std::uint64_t read_rows_max = 8;
   std::uint64_t large = 0; ///< Percent of rows that have 3,000 bytes.
@@ -124,6 +125,9 @@ struct schedule_options {
 
 /// Swarm: each seed switches a random half of the faults on.
 [[nodiscard]] schedule_options expand(std::uint64_t seed, fault_set set);
+
+/// Feeds that fall behind: many tables, and little room for their rows.
+void tighten(schedule_options& to);
 
 [[nodiscard]] std::string to_string(const schedule_options& x);
 

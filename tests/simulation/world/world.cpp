@@ -228,7 +228,7 @@ void world::start_store(partition& p) {
   options.level = how_.synced ? durability::synced : durability::written;
   options.partitions = partitions_.size();
   options.place = p.id.value - 1;
-  options.window_bytes = how_.window;
+  options.window_bytes = how_.store_window;
   options.release_interval = 200ms;
   options.rewrite_retry = 1s;
   p.actors.store = system_.spawn(event_store, options, p.engine, p.actors.disk,
