@@ -71,6 +71,14 @@ TEST_CASE_FIXTURE(collector_fixture,
 }
 
 TEST_CASE_FIXTURE(collector_fixture,
+                  "a late feed has a low watermark of its own") {
+  start();
+  keep(uut.on_watermark({mark(), {{90}, {{feed, {50}}}}, {}, {}}, now));
+  advance(200ms);
+  CHECK(look_one<store_watermark>().ts == timestamp{50});
+}
+
+TEST_CASE_FIXTURE(collector_fixture,
                   "no low watermark above what a stream has that is behind") {
   start();
   send(2, block_of({{7, 40}}), 39);
