@@ -139,12 +139,13 @@ bool dispatcher_shard_state::deliver_shares(feed_id feed,
 
 // Its joined streams take from the window what they have not got.
 void dispatcher_shard_state::catch_up(feed_id id, feed_on_channel& feed) {
-  for (const auto& x : window_) {
-    if (x.index <= feed.taken)
-      continue;
-    if (!offer(x.block, id))
+  if (feed.taken >= last_)
+    return;
+  auto next = feed.taken.value + 1 - window_.front().index.value;
+  for (; next < window_.size(); ++next) {
+    if (!offer(window_[next].block, id))
       return;
-    feed.taken = x.index;
+    feed.taken = window_[next].index;
   }
 }
 

@@ -4,13 +4,22 @@
 
 namespace sluice {
 
+namespace {
+
+constexpr std::size_t promises_max = 1'024;
+
+} // namespace
+
 channel_mark downlink_state::next() {
   last_ = last_.next();
   up_told_ = up_seen_;
   return {channel_, last_, up_seen_, credit.sent()};
 }
 
+// Of a collector that says nothing for long the last ones become one.
 void downlink_state::promised(channel_promise what) {
+  if (promises_.size() == promises_max)
+    promises_.pop_back();
   promises_.emplace_back(last_, std::move(what));
 }
 

@@ -148,8 +148,7 @@ TEST_CASE_FIXTURE(fixture, "a watermark waits for the batches before it") {
   REQUIRE(write(2, {item(1, {21})}).size() == 1);
   CHECK(uut.on_store_watermark({me, {22}}, 1s).empty());
   REQUIRE(ack(1).size() == 2);
-  CHECK(uut.on_tick(1s)
-        == effects{store_positions{me, {}, {20}}});
+  CHECK(uut.on_tick(1s) == effects{store_positions{me, {}, {20}}});
   CHECK(stored() == effects{rows_durable{me, 1, {20}}});
 }
 
@@ -209,8 +208,8 @@ TEST_CASE_FIXTURE(after_a_store, "watermarks do not keep positions from it") {
   give(2, {item(1, {90})});
   watermark(21);
   REQUIRE(uut.on_tick(1s + 100ms) == effects{store_positions{me, {}, {21}}});
-  REQUIRE(stored(1s + 100ms).front() == effects::value_type{
-            rows_durable{me, 1, {21}}});
+  REQUIRE(stored(1s + 100ms).front()
+          == effects::value_type{rows_durable{me, 1, {21}}});
   watermark(22, 1s + 110ms);
   REQUIRE(uut.on_tick(1s + 200ms) == effects{store_positions{me, {}, {22}}});
   REQUIRE(stored(1s + 200ms).size() == 2);

@@ -112,6 +112,18 @@ TEST_CASE_FIXTURE(both,
   CHECK(down.resolved() == timestamp{60});
 }
 
+TEST_CASE_FIXTURE(both, "what a silent collector was promised is bounded") {
+  for (std::uint64_t ts = 1; ts <= 3'000; ++ts)
+    promise(ts);
+  CHECK(down.resolved(feed) == timestamp{3'000});
+  down.on_acknowledged({500});
+  CHECK(down.acknowledged_resolved(feed) == timestamp{500});
+  down.on_acknowledged({2'000}); // of these the last one speaks
+  CHECK(down.acknowledged_resolved(feed) == timestamp{1'023});
+  down.on_acknowledged({3'000});
+  CHECK(down.acknowledged_resolved(feed) == timestamp{3'000});
+}
+
 TEST_CASE_FIXTURE(both, "more than was sent can't be acknowledged") {
   promise(40);
   down.on_acknowledged({9});

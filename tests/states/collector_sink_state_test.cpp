@@ -79,6 +79,20 @@ TEST_CASE_FIXTURE(collector_fixture,
 }
 
 TEST_CASE_FIXTURE(collector_fixture,
+                  "who registers below a low watermark holds the bulk value") {
+  start();
+  watermark_of(90);
+  advance(200ms);
+  REQUIRE(look_one<store_watermark>().ts == timestamp{90});
+  keep(uut.on_unknown({channel, registration}, now));
+  CHECK(look_one<register_dispatchers>().entries.at(0).start_ts
+        == timestamp{20});
+  durable(0, 90); // it was asked for before
+  advance(200ms);
+  CHECK(look_one<heartbeat>().feeds.at(0).checkpoint == timestamp{20});
+}
+
+TEST_CASE_FIXTURE(collector_fixture,
                   "no low watermark above what a stream has that is behind") {
   start();
   send(2, block_of({{7, 40}}), 39);
