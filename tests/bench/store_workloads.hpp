@@ -197,9 +197,9 @@ inline void cold(report& to, const rows_made& rows, std::uint64_t tables,
     }
     if (who == segments || who == packaged) {
       // Opened anew nothing is in an open segment, or in an engine's memory.
-      auto again = [&] {
+      auto again = [&uut, &open = make] {
         uut.reset();
-        uut = make();
+        uut = open();
       };
       again();
       uut->rewrite();
