@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "messages/row.hpp"
 #include "messages/feed.hpp"
 #include "messages/ids.hpp"
+#include "messages/row.hpp"
 
 namespace sluice {
 

@@ -134,9 +134,8 @@ expected<table_id> checkpoint_store::impl::table_of(std::string_view source,
   auto bind = [&](auto& x) { x.bind_text(1, source).bind_text(2, name); };
   auto result = table_id{};
   auto done = db->run("SELECT id FROM tables WHERE source = ?1 AND name = ?2",
-                      bind, [&](auto& row) {
-                        result = {row.unsigned_integer(0)};
-                      });
+                      bind,
+                      [&](auto& row) { result = {row.unsigned_integer(0)}; });
   if (done && !result) {
     done = db->run("INSERT INTO tables(source, name) VALUES (?1, ?2)", bind);
     result = {static_cast<std::uint64_t>(db->last_insert_id())};

@@ -140,8 +140,7 @@ callback_sink_state::effects callback_sink_state::on_stored(incarnation writer,
     on_positions_stored(now);
   else
     on_watermark_stored(now);
-  auto out = effects{
-    rows_durable{writer_, durable_batch_, stored_watermark_}};
+  auto out = effects{rows_durable{writer_, durable_batch_, stored_watermark_}};
   want_store(now, out);
   return out;
 }
@@ -205,8 +204,8 @@ std::uint32_t callback_sink_state::place_of(table_id table) {
 void callback_sink_state::note(write_item& item, open_batch& batch) {
   auto place = place_of(item.after.table);
   batch.steps.push_back({place, item.after.cursor, item.after.checkpoint});
-  batch.highest = std::max({batch.highest, item.after.cursor.commit_ts,
-                            item.after.checkpoint});
+  batch.highest = std::max(
+    {batch.highest, item.after.cursor.commit_ts, item.after.checkpoint});
   if (!item.block)
     item.count = 0; // Only the checkpoint moves.
   if (item.count == 0)

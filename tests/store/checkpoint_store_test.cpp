@@ -201,8 +201,7 @@ TEST_CASE("a position at or below the low watermark says nothing") {
   REQUIRE(uut.store_positions(feed, writer, {}, {20}).has_value());
   uut = open(directory);
   CHECK(uut.positions(feed.id)->low_watermark == timestamp{20});
-  CHECK(uut.positions(feed.id)->positions
-        == std::vector{ahead, complete, top});
+  CHECK(uut.positions(feed.id)->positions == std::vector{ahead, complete, top});
 }
 
 TEST_CASE("positions do not go back and go with their feed") {

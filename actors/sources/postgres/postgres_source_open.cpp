@@ -186,8 +186,7 @@ status postgres_source::impl::begin_copy(connection replication,
     return pass(snapshot);
   from = postgres::begin_copy(from, snapshot->consistent, at.highest);
   copied.clear();
-  if (auto added = tables->add(found.tables, from.copied_at.previous());
-      !added)
+  if (auto added = tables->add(found.tables, from.copied_at.previous()); !added)
     return added;
   for (const auto& x : found.tables)
     copied[x.qualified()] = {};
