@@ -1,12 +1,12 @@
 // Segments that are rewritten: the same answers, less disk, and the old state
 // or the new one whatever happens.
 
-#include <atomic>
-
+#include "tests/store/counting_ops.hpp"
 #include "tests/store/log_fixture.hpp"
 #include "tests/support/simulated_disk.hpp"
 
 using namespace log_test;
+using sluice::test::counting_ops;
 using sluice::test::dice;
 using sluice::test::simulated_disk;
 
@@ -21,16 +21,6 @@ constexpr auto slow = std::uint64_t{1};
 timestamp only_slow(table_id table) {
   return table.value == slow ? timestamp{} : timestamp::max();
 }
-
-class counting_ops : public file_ops {
-public:
-  std::atomic<std::uint64_t> bytes_read{0};
-
-  ssize_t pread(int fd, void* to, std::size_t size, off_t at) override {
-    bytes_read += size;
-    return file_ops::pread(fd, to, size, at);
-  }
-};
 
 // Rows of a slow table among those of fast ones: `blocks` of about 1 KiB.
 void grow(log_engine& log, std::uint64_t blocks, std::uint64_t from = 0) {

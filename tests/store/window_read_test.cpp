@@ -1,30 +1,21 @@
 // One table is read out of a window by itself: not what stands beside it, all
 // of its rows, and nothing that is damaged.
 
-#include <atomic>
 #include <fstream>
 
 #include "store/segment_files.hpp"
 #include "store/window_format.hpp"
+#include "tests/store/counting_ops.hpp"
 #include "tests/store/log_fixture.hpp"
 
 using namespace log_test;
+using sluice::test::counting_ops;
 
 namespace {
 
 constexpr auto tables = std::uint64_t{1000};
 constexpr auto large = std::uint64_t{500}; // each row is a piece
 constexpr auto rows_of_each = std::uint64_t{3};
-
-class counting_ops : public file_ops {
-public:
-  std::atomic<std::uint64_t> bytes_read{0};
-
-  ssize_t pread(int fd, void* to, std::size_t size, off_t at) override {
-    bytes_read += size;
-    return file_ops::pread(fd, to, size, at);
-  }
-};
 
 // Of a table 0 that nobody needs, and of others that are all in one window.
 struct rewritten_log {
