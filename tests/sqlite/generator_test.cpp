@@ -7,29 +7,12 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/support/memory_journal.hpp"
+
 using namespace sluice;
+using sluice::test::memory_journal;
 
 namespace {
-
-/// A journal in memory.
-struct fake_journal : source_journal {
-  std::map<std::string, table_id, std::less<>> ids;
-
-  expected<std::vector<table_id>>
-  tables_of(const std::vector<std::string>& names) override {
-    auto result = std::vector<table_id>{};
-    for (const auto& name : names) {
-      auto next = table_id{ids.size() + 1};
-      result.push_back(ids.try_emplace(name, next).first->second);
-    }
-    return result;
-  }
-  expected<generation> next_generation() override { return generation{1}; }
-  expected<std::optional<std::string>> note(std::string_view) override {
-    return std::optional<std::string>{};
-  }
-  status set_notes(const std::vector<named_note>&) override { return {}; }
-};
 
 /// All rows after `resume`, as bytes; checks what every batch must keep.
 struct reading {
@@ -42,7 +25,7 @@ struct reading {
 
 reading read_all(const generator_options& options, row_cursor resume = {},
                  std::size_t bytes_max = 4096) {
-  auto journal = fake_journal{};
+  auto journal = memory_journal{};
   auto uut = make_generator(options);
   auto schemas = uut->open({resume, resume.commit_ts}, journal);
   REQUIRE(schemas.has_value());
@@ -186,7 +169,7 @@ TEST_CASE("a known row stays as it is on every machine") {
 }
 
 TEST_CASE("the generator keeps to its rate") {
-  auto journal = fake_journal{};
+  auto journal = memory_journal{};
   auto options = small();
   options.rows_per_second = 1;
   auto uut = make_generator(options);
@@ -202,7 +185,7 @@ TEST_CASE("the generator keeps to its rate") {
 }
 
 TEST_CASE("options that make no sense are refused") {
-  auto journal = fake_journal{};
+  auto journal = memory_journal{};
   auto options = small();
   options.accounts = 1;
   auto uut = make_generator(options);
