@@ -300,32 +300,20 @@ bool ingest_and_drain(const settings& how, bool with_drain) {
   return ok;
 }
 
-bool e2e(const settings& how) {
-  auto uut = run{how, false};
+/// Source and consumers at once.
+/// @param per_second 0: as fast as they go; else each row is timed.
+bool both_at_once(const settings& how, const std::string& name,
+                  std::uint64_t rows, std::uint64_t per_second) {
+  auto uut = run{how, per_second != 0};
   uut.subscribe();
   uut.add_source();
   uut.wait_for_streams();
-  auto all = phase{how, "e2e"};
-  uut.produce(how.rows);
-  uut.wait_for_consumers(how.rows);
-  all.end();
-  auto ok = uut.is_right(how.rows);
-  all.print(how.rows * how.consumers, ok);
-  return ok;
-}
-
-bool latency(const settings& how) {
-  auto uut = run{how, true};
-  uut.subscribe();
-  uut.add_source();
-  uut.wait_for_streams();
-  auto rows = how.rate * how.latency_seconds;
-  auto all = phase{how, "latency"};
-  uut.produce(rows, how.rate);
+  auto all = phase{how, name};
+  uut.produce(rows, per_second);
   uut.wait_for_consumers(rows);
   all.end();
   auto ok = uut.is_right(rows);
-  all.print(rows * how.consumers, ok, uut.latencies());
+  all.print(rows * how.consumers, ok, per_second == 0 ? "" : uut.latencies());
   return ok;
 }
 
@@ -355,8 +343,9 @@ int main(int argc, char** argv) {
   if (wanted("ingest") || wanted("drain"))
     ok = ingest_and_drain(how, wanted("drain")) && ok;
   if (wanted("e2e"))
-    ok = e2e(how) && ok;
+    ok = both_at_once(how, "e2e", how.rows, 0) && ok;
   if (wanted("latency"))
-    ok = latency(how) && ok;
+    ok = both_at_once(how, "latency", how.rate * how.latency_seconds, how.rate)
+         && ok;
   return ok ? 0 : 1;
 }
