@@ -219,7 +219,7 @@ void dispatcher_shard_state::take_blocks(scan_lane lane, const scan_result& x) {
   auto id = found->first;
   auto& feed = found->second;
   feed.scan = scan_phase::none;
-  if (x.failure != errc::none)
+  if (x.failure != errc::none || !takes_blocks(feed))
     return give_up_reading(feed);
   for (const auto& rows : x.rows) {
     if (window_follows(rows.block->first_cursor()))
@@ -246,6 +246,13 @@ void dispatcher_shard_state::resume_reading(
   for (const auto& [id, bytes] : kept)
     if (auto i = feeds_.find(id); i != feeds_.end() && i->second.reading)
       read_on(id, i->second, scan_lane::memory);
+}
+
+// Some stream has joined; one with all tables takes blocks by itself.
+bool dispatcher_shard_state::takes_blocks(const feed_on_channel& feed) {
+  return std::any_of(feed.streams.begin(), feed.streams.end(), [&](slot x) {
+    return at(x).joined && !at(x).has_all_tables();
+  });
 }
 
 bool dispatcher_shard_state::window_follows(row_cursor at) const {

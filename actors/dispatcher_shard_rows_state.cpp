@@ -205,17 +205,11 @@ void dispatcher_shard_state::drop_store() {
   forget_scans();
   for (auto& [id, feed] : feeds_) {
     feed.scan = dispatcher_state::scan_phase::none;
-    auto takes_blocks = [&](slot x) {
-      return at(x).joined && !at(x).has_all_tables();
-    };
-    if (std::none_of(feed.streams.begin(), feed.streams.end(), takes_blocks)) {
-      feed.reading = false;
-      continue;
-    }
     if (!feed.reading)
       feed.read_to = row_cursor::end_of(down_.resolved(id));
-    feed.reading = true;
-    read_on(id, feed, scan_lane::memory);
+    feed.reading = takes_blocks(feed);
+    if (feed.reading)
+      read_on(id, feed, scan_lane::memory);
   }
   for (std::uint32_t i = 0; i < dispatchers_.size(); ++i) {
     auto& dispatcher = dispatchers_[i];

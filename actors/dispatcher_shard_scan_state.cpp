@@ -53,44 +53,50 @@ std::int64_t dispatcher_shard_state::asked_for(feed_id feed) const {
 
 void dispatcher_shard_state::pump(scan_lane which) {
   auto& lane = lane_of(which);
-  auto& wanted = lane.wanted;
   if (lane.outstanding || !store_ || !down_.open()
-      || (wanted.empty() && lane.feeds.empty()))
+      || (lane.wanted.empty() && lane.feeds.empty()))
     return;
-  auto request = scan_request{scan_.next(), store_, last_, {}, which};
-  auto left = std::map<feed_id, std::int64_t>{};
   lane.asked.clear();
-  auto credit_of = [&](feed_id feed) -> std::int64_t& {
-    auto [credit, first] = left.try_emplace(feed, 0);
-    if (first)
-      credit->second = credit_for(which, feed);
-    return credit->second;
-  };
-  for (auto n = lane.feeds.size(); n > 0; --n) {
-    auto id = lane.feeds.front();
-    lane.feeds.pop_front();
+  auto asking = scan_asking{{scan_.next(), store_, last_, {}, which}, {}};
+  ask_for_feeds(asking);
+  ask_for_streams(asking);
+  if (asking.request.entries.empty())
+    return;
+  scan_ = asking.request.scan;
+  lane.outstanding = asking.request.scan;
+  lane.to = last_;
+  lane.resolved = resolved();
+  out_.emplace_back(std::move(asking.request));
+}
+
+void dispatcher_shard_state::ask_for_feeds(scan_asking& to) {
+  auto& wanted = lane_of(to.request.lane).feeds;
+  for (auto n = wanted.size(); n > 0; --n) {
+    auto id = wanted.front();
+    wanted.pop_front();
     auto found = feeds_.find(id);
     if (found == feeds_.end() || found->second.scan != scan_phase::queued)
       continue;
-    auto& credit = credit_of(id);
-    if (credit <= 0) {
-      lane.feeds.push_back(id);
+    auto bytes = take_credit(to, id, options_.scan_bytes_per_request);
+    if (bytes == 0) {
+      wanted.push_back(id);
       continue;
     }
-    auto bytes = std::min(options_.scan_bytes_per_request,
-                          static_cast<std::uint64_t>(credit));
-    credit -= static_cast<std::int64_t>(bytes);
-    lane.asked[id] += static_cast<std::int64_t>(bytes);
     found->second.scan = scan_phase::asked;
-    request.entries.push_back(
+    to.request.entries.push_back(
       {{}, {}, {}, all_tables, found->second.read_to, {}, bytes, id});
   }
-  auto each = std::min(options_.scan_bytes_per_dispatcher,
-                       std::max(options_.scan_bytes_per_request
-                                  / std::max<std::size_t>(wanted.size(), 1),
-                                scan_bytes_min));
+}
+
+void dispatcher_shard_state::ask_for_streams(scan_asking& to) {
+  auto& wanted = lane_of(to.request.lane).wanted;
+  if (wanted.empty())
+    return;
+  auto each = std::min(
+    options_.scan_bytes_per_dispatcher,
+    std::max(options_.scan_bytes_per_request / wanted.size(), scan_bytes_min));
   for (auto n = wanted.size();
-       n > 0 && request.entries.size() < scan_entries_max; --n) {
+       n > 0 && to.request.entries.size() < scan_entries_max; --n) {
     auto stream = wanted.front();
     wanted.pop_front();
     auto& dispatcher = at(stream);
@@ -99,27 +105,32 @@ void dispatcher_shard_state::pump(scan_lane which) {
       continue;
     }
     auto feed = dispatcher.who().feed;
-    auto& credit = credit_of(feed);
-    if (credit <= 0) { // waits, keeps its place among the waiting
+    auto bytes = take_credit(to, feed, each);
+    if (bytes == 0) { // waits, keeps its place among the waiting
       wanted.push_back(stream);
       continue;
     }
-    auto bytes = std::min(each, static_cast<std::uint64_t>(credit));
-    credit -= static_cast<std::int64_t>(bytes);
-    lane.asked[feed] += static_cast<std::int64_t>(bytes);
     dispatcher.scan = scan_phase::asked;
-    request.entries.push_back({dispatcher.who().id, dispatcher.stream_epoch(),
-                               stream, dispatcher.who().table,
-                               dispatcher.cursor(), dispatcher.checkpoint(),
-                               bytes, feed});
+    to.request.entries.push_back({dispatcher.who().id,
+                                  dispatcher.stream_epoch(), stream,
+                                  dispatcher.who().table, dispatcher.cursor(),
+                                  dispatcher.checkpoint(), bytes, feed});
   }
-  if (request.entries.empty())
-    return;
-  scan_ = request.scan;
-  lane.outstanding = request.scan;
-  lane.to = last_;
-  lane.resolved = resolved();
-  out_.emplace_back(std::move(request));
+}
+
+// @returns How many bytes may be asked for: `most`, or what is left; 0: none.
+std::uint64_t dispatcher_shard_state::take_credit(scan_asking& of, feed_id feed,
+                                                  std::uint64_t most) {
+  auto lane = of.request.lane;
+  auto [left, first] = of.credit.try_emplace(feed, 0);
+  if (first)
+    left->second = credit_for(lane, feed);
+  if (left->second <= 0)
+    return 0;
+  auto bytes = std::min(most, static_cast<std::uint64_t>(left->second));
+  left->second -= static_cast<std::int64_t>(bytes);
+  lane_of(lane).asked[feed] += static_cast<std::int64_t>(bytes);
+  return bytes;
 }
 
 void dispatcher_shard_state::wait_for(slot stream, sent what) {

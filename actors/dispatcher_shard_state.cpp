@@ -142,7 +142,7 @@ dispatcher_shard_state::on_progress(const progress& x) {
     store_ = x.store;
     all_taken_up_to(first.previous());
   } else if (first != last_.next()) {
-    drop_store(); // the store had to leave blocks out: scans fetch them
+    drop_store(); // the store had to leave blocks out: they are read
     all_taken_up_to(first.previous());
   }
   for (const auto& block : x.blocks) {

@@ -180,6 +180,7 @@ private:
   void resume_reading(const std::map<feed_id, std::int64_t>& kept);
   /// A block that begins there, or behind it, is in the window.
   [[nodiscard]] bool window_follows(row_cursor at) const;
+  [[nodiscard]] bool takes_blocks(const feed_on_channel& feed);
   void give_up_reading(feed_on_channel& feed);
   // What became of rows that are to be sent.
   enum class sent { all, no_credit, no_schema };
@@ -209,6 +210,14 @@ private:
   void wake_starved();
   void pump_scans();
   void pump(scan_lane lane);
+  // A request in the making, and what is left of the credit for it.
+  struct scan_asking {
+    scan_request request;
+    std::map<feed_id, std::int64_t> credit;
+  };
+  void ask_for_feeds(scan_asking& to);
+  void ask_for_streams(scan_asking& to);
+  std::uint64_t take_credit(scan_asking& of, feed_id feed, std::uint64_t most);
   [[nodiscard]] std::int64_t credit_for(scan_lane which, feed_id feed);
   [[nodiscard]] std::int64_t asked_for(feed_id feed) const;
   [[nodiscard]] lane_entry& lane_of(scan_lane x) {

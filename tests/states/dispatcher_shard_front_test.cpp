@@ -16,6 +16,12 @@ block_ptr row_at(std::uint64_t ts, std::uint64_t table = 7) {
 std::uint64_t row_size() {
   return row_at(40)->grouped(0).size_bytes();
 }
+// With a window of so many bytes, and credit for one row.
+shard_fixture with_window(std::uint64_t bytes) {
+  auto options = dispatcher_shard_options{};
+  options.window_bytes = bytes;
+  return shard_fixture{options, row_size()};
+}
 // In sync; from now on the store alone says what is resolved.
 void into_sync(shard_fixture& all) {
   all.join();
@@ -120,9 +126,7 @@ TEST_CASE_FIXTURE(shard_fixture,
 // -- when the window has moved on ---------------------------------------------
 
 TEST_CASE("a late feed reads blocks that have left the window") {
-  auto options = dispatcher_shard_options{};
-  options.window_bytes = 1;
-  auto all = shard_fixture{options, row_size()};
+  auto all = with_window(1);
   into_sync(all);
   all.append(row_at(40), 40);
   all.append(row_at(60), 60);
@@ -144,9 +148,7 @@ TEST_CASE("a late feed reads blocks that have left the window") {
 }
 
 TEST_CASE("a feed that wants little of what it missed scans tables") {
-  auto options = dispatcher_shard_options{};
-  options.window_bytes = 1;
-  auto all = shard_fixture{options, row_size()};
+  auto all = with_window(1);
   into_sync(all);
   all.append(row_at(40), 40);
   all.append(block_of({{7, 60}, {9, 61}, {9, 62}, {9, 63}, {9, 64}}), 64);
@@ -162,9 +164,7 @@ TEST_CASE("a feed that wants little of what it missed scans tables") {
 }
 
 TEST_CASE("a block that was read may reach into the window") {
-  auto options = dispatcher_shard_options{};
-  options.window_bytes = row_at(60)->footprint();
-  auto all = shard_fixture{options, row_size()};
+  auto all = with_window(row_at(60)->footprint());
   into_sync(all);
   all.append(row_at(40), 40);
   all.append(row_at(60), 60);
@@ -238,10 +238,25 @@ TEST_CASE("a feed reads on when a scan leaves the credit kept for it") {
   CHECK(all.rows() == rows_at{60});
 }
 
+TEST_CASE("a feed of which nobody is joined any more stops reading") {
+  auto all = with_window(1);
+  into_sync(all);
+  all.append(row_at(40), 40);
+  all.append(row_at(60), 60);
+  all.grant(2 * row_size());
+  auto request = all.take_one<scan_request>();
+  all.reset(2, 20); // as all are when a sink has failed
+  all.look_up();
+  all.grant(1 << 20);
+  all.scanned(request, row_at(60)); // of a log that goes on
+  CHECK(all.take<delivery>().empty());
+  auto next = all.take_one<scan_request>();
+  REQUIRE(next.entries.size() == 1);
+  CHECK(next.entries[0].registration == all.first);
+}
+
 TEST_CASE("what can't be read each stream finds out by itself") {
-  auto options = dispatcher_shard_options{};
-  options.window_bytes = 1;
-  auto all = shard_fixture{options, row_size()};
+  auto all = with_window(1);
   into_sync(all);
   all.append(row_at(40), 40);
   all.append(row_at(60), 60);
