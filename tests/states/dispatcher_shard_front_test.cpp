@@ -248,8 +248,9 @@ TEST_CASE("a feed of which nobody is joined any more stops reading") {
   all.reset(2, 20); // as all are when a sink has failed
   all.look_up();
   all.grant(1 << 20);
-  all.scanned(request, row_at(60)); // of a log that goes on
-  CHECK(all.take<delivery>().empty());
+  // There is more of the log.
+  auto result = scan_result{request.entries[0], {}, {1}, errc::none, {}, {}};
+  all.keep(all.uut.on_scan_answer({request.scan, request.store, {result}}));
   auto next = all.take_one<scan_request>();
   REQUIRE(next.entries.size() == 1);
   CHECK(next.entries[0].registration == all.first);
