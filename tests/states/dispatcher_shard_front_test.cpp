@@ -66,6 +66,19 @@ TEST_CASE("rows that come behind a block that waits do not pass it") {
   CHECK(all.rows() == rows_at{53, 60});
 }
 
+TEST_CASE("a block that the credit covers does not pass one that waits") {
+  auto all = shard_fixture{{}, 8 * row_size()};
+  into_sync(all);
+  for (std::uint64_t ts = 30; ts < 37; ++ts)
+    all.append(row_at(ts), ts);
+  all.append(block_of({{7, 40}, {7, 41}}), 41); // there is credit for one
+  CHECK(all.rows().empty());
+  all.append(row_at(50), 50);
+  CHECK(all.rows().empty());
+  all.grant(15 * row_size());
+  CHECK(all.rows() == rows_at{40, 41, 50});
+}
+
 TEST_CASE("a late feed gets no DDL before the rows before it") {
   auto all = shard_fixture{{}, row_size()};
   into_sync(all);
@@ -98,9 +111,10 @@ TEST_CASE("a stream that scanned past its late feed joins it") {
   all.reset(1, 20, second);
   all.look_up();
   all.grant(row_size() + 1); // for a scan, not for the row that waits
-  all.scanned(nullptr);
-  CHECK(all.uut.find(second)->joined);
+  auto request = all.take_one<scan_request>();
   all.append(row_at(70, 8), 70);
+  all.scanned(request, nullptr);
+  CHECK(all.uut.find(second)->joined);
   CHECK(all.rows().empty()); // behind the row of the other table
   all.grant(3 * row_size());
   CHECK(all.rows() == rows_at{60, 70});
