@@ -119,6 +119,7 @@ void collector_shard_state::renew(stream_entry& x, timestamp start, time now) {
   registrations_.emplace(id, number);
   // What the sink was handed is still under way there, so it is not taken
   // again; a sink that lost it has said so before.
+  leave_cohort(x);
   x.stream.renew(id, start);
   x.progress.renew(start);
   feed_of(x).behind.insert(number);
@@ -140,6 +141,10 @@ collector_shard_state::on_channel_lost(channel_id channel, time now) {
   auto* on = channel_of(channel);
   if (on == nullptr)
     return {};
+  for (auto& x : entries_)
+    if (!x.removed && x.table.partition == on->up.partition())
+      leave_cohort(x);
+  on->places.clear();
   on->up.reopen(channel_numbers_.next());
   on->slots.clear();
   on->digest.clear();
@@ -220,6 +225,7 @@ void collector_shard_state::reset(stream_entry& x, time now) {
   auto& of = feed_of(x);
   auto reset_ts = x.progress.report(of.low_stored,
                                     x.stream.accepted_to(resolved_of(x)));
+  leave_cohort(x);
   auto request = x.stream.restart(reset_ts);
   of.behind.insert(number);
   if (of.phase != sink_phase::open) { // it is reset once the sink is back

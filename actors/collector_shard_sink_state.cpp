@@ -39,12 +39,12 @@ void collector_shard_state::reopen_streams(feed_entry& of, time now) {
     stream.progress.on_sink_opened(stored);
     auto start = std::max(
       {stored.checkpoint, of.low_stored, stream.table.created});
-    stream.stream.set_barrier(stored.cursor);
     of.behind.insert(number);
     if (start < stream.progress.latched())
       register_anew(stream, start, now); // it lost data: it is believed
     else if (stream.stream.ready())
       reset(stream, now);
+    stream.stream.set_barrier(stored.cursor);
   }
 }
 
@@ -84,6 +84,8 @@ collector_shard_state::on_durable(feed_id feed, const rows_durable& x) {
       of.counts.rows_durable += rows.rows;
       durable_since_heartbeat_ += rows.rows;
     }
+    of.counts.rows_durable += batch.cohort_rows;
+    durable_since_heartbeat_ += batch.cohort_rows;
     of.batches.erase(of.batches.begin());
   }
   of.low_stored = std::max(of.low_stored, x.low_watermark);

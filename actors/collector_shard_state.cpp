@@ -22,6 +22,7 @@ collector_shard_state::on_handshake(const handshake& x, time now) {
     auto verdict = found->stream.on_handshake(x, found->progress.latched());
     if (verdict == stream_state::verdict::accepted) {
       unanswered_.erase(registrations_.at(found->stream.who().id));
+      note_schemas(*found);
       found->answer_wait = options_.answer_min;
     } else if (verdict == stream_state::verdict::gap) {
       register_anew(*found, start_of(*found), now);
@@ -43,7 +44,10 @@ collector_shard_state::effects collector_shard_state::on_delivery(delivery x,
   auto& of = i->second;
   on->up.credit.pin(x.feed, x.charge);
   if (of.phase != sink_phase::open) {
-    // Taken by nobody; the credit stays away so that the shard waits, too.
+    // Taken by nobody: all streams are behind, and of no cohort. The credit
+    // stays away so that the shard waits, too.
+    if (!x.cohort.empty() && !on->up.in_doubt())
+      on->places[x.feed] = x.cohort.back().to;
     of.held.emplace_back(on->up.partition(), x.charge);
     return take();
   }
@@ -55,14 +59,19 @@ collector_shard_state::effects collector_shard_state::on_delivery(delivery x,
   for (auto& item : x.items)
     take_item(of, *on, item, now, rows, handed);
   rows.torn = of.torn;
-  if (rows.items.empty() && rows.torn == was_torn) {
+  auto of_cohort = std::uint64_t{0};
+  for (auto& part : x.cohort)
+    of_cohort += take_cohort(of, *on, part, rows);
+  if (rows.items.empty() && rows.cohort.empty() && rows.torn == was_torn) {
     on->up.credit.release(x.feed, x.charge);
     send_credit(*on);
     return take();
   }
+  rows.schemas = std::exchange(of.schemas, {});
   of.last_batch = rows.batch;
-  of.batches.emplace(rows.batch, pinned_batch{on->up.partition(), x.charge,
-                                              false, std::move(handed)});
+  of.batches.emplace(rows.batch,
+                     pinned_batch{on->up.partition(), x.charge, false,
+                                  std::move(handed), of_cohort});
   out_.emplace_back(to_sink{x.feed, std::move(rows)});
   return take();
 }
@@ -104,8 +113,13 @@ collector_shard_state::on_schema_change(const schema_change& x, time now) {
   auto* on = channel_of(x.mark.channel);
   if (on == nullptr || !arrived(*on, x.mark))
     return take();
-  if (auto* found = entry_of(*on, x.stream))
-    on_verdict(*found, found->stream.on_schema_change(x), now);
+  if (auto* found = entry_of(*on, x.stream)) {
+    auto verdict = found->stream.on_schema_change(x);
+    on_verdict(*found, verdict, now);
+    if (verdict == stream_state::verdict::accepted)
+      feed_of(*found).schemas.push_back(
+        found->stream.schema(x.event.schema.table));
+  }
   return take();
 }
 
@@ -117,16 +131,18 @@ collector_shard_state::on_watermark(const watermark& x, time now) {
   check_count(*on, x);
   if (on->up.in_doubt())
     return take();
-  for (const auto& ref : x.behind) {
-    if (auto* found = entry_of(*on, ref.stream)) {
-      found->stream.on_behind(ref.stream_epoch, resolved_of(*found));
+  for (const auto& change : x.behind) {
+    if (auto* found = entry_of(*on, change.stream)) {
+      auto verdict = found->stream.on_behind(
+        change, resolved_of(*found), on->places[found->stream.who().feed]);
+      on_verdict(*found, verdict, now);
       settle(*found);
     }
   }
   on->up.on_promise(x.promise);
-  for (const auto& ref : x.in_sync) {
-    if (auto* found = entry_of(*on, ref.stream)) {
-      on_verdict(*found, found->stream.on_caught_up(ref), now);
+  for (const auto& change : x.in_sync) {
+    if (auto* found = entry_of(*on, change.stream)) {
+      on_verdict(*found, found->stream.on_in_sync(change), now);
       settle(*found);
     }
   }
@@ -160,6 +176,7 @@ collector_shard_state::effects collector_shard_state::on_digest(const digest& x,
     on_verdict(*found, verdict, now);
     settle(*found);
   }
+  check_places(*on, x, now);
   if (!strangers.empty())
     send_remove(*on, std::move(strangers));
   for (auto& found : entries_)
@@ -237,6 +254,11 @@ collector_shard_state::entry_of(registration_id id) {
   return i == registrations_.end() ? nullptr : &entries_[i->second];
 }
 
+void collector_shard_state::note_schemas(const stream_entry& x) {
+  auto& to = feed_of(x).schemas;
+  to.insert(to.end(), x.stream.schemas().begin(), x.stream.schemas().end());
+}
+
 void collector_shard_state::settle(const stream_entry& x) {
   auto& behind = feed_of(x).behind;
   auto number = static_cast<index>(&x - entries_.data());
@@ -295,6 +317,9 @@ feed_status collector_shard_state::status(feed_id feed) const {
   for (const auto& table : of.waiting)
     result.unflushed.push_back(
       {table.table, of.position_of(table.table).checkpoint, {}, 0});
+  auto of_cohorts = std::uint64_t{0};
+  for (const auto& [number, batch] : of.batches)
+    of_cohorts += batch.cohort_rows;
   if (of.streams.empty())
     return result;
   auto resolved = timestamp::max();
@@ -305,6 +330,9 @@ feed_status collector_shard_state::status(feed_id feed) const {
       result.unflushed.push_back({table, x.progress.durable(of.low_stored),
                                   effective(x), x.progress.rows_in_flight()});
   }
+  if (of_cohorts > 0)
+    result.unflushed.push_back(
+      {all_tables, of.low_stored, resolved, of_cohorts});
   // A new channel has not said anything yet.
   result.resolved = std::max(resolved, result.checkpoint);
   return result;

@@ -122,6 +122,7 @@ private:
     std::uint64_t charge = 0;
     bool released = false;
     std::vector<handed_rows> handed;
+    std::uint64_t cohort_rows = 0;
   };
   enum class sink_phase { opening, open, failed, stopped };
   struct feed_entry {
@@ -139,6 +140,7 @@ private:
     std::set<index> behind;
     std::vector<table_info> waiting; // tables before the sink is open
     std::map<std::uint64_t, pinned_batch> batches;
+    std::vector<schema_ptr> schemas; // that the sink does not know yet
     // Charges that came while the sink was away.
     std::vector<std::pair<partition_id, std::uint64_t>> held;
     time retry_due{};
@@ -159,6 +161,7 @@ private:
     bool shard_known = false;
     std::uint64_t streams = 0; // that are not removed
     channel_seq changed_at; // last sent up before the last REGISTER or REMOVE
+    std::map<feed_id, row_cursor> places; // up to where cohorts have rows
   };
 
   [[nodiscard]] effects take();
@@ -186,6 +189,13 @@ private:
   void on_verdict(stream_entry& x, stream_state::verdict verdict, time now);
   void take_item(feed_entry& of, channel_entry& on, delivery_item& x, time now,
                  write_rows& to, std::vector<handed_rows>& handed);
+  [[nodiscard]] std::uint64_t take_cohort(feed_entry& of, channel_entry& on,
+                                          cohort_rows& x, write_rows& to);
+  [[nodiscard]] std::vector<std::uint32_t> runs_in_sync(const feed_entry& of,
+                                                        const cohort_rows& x);
+  void check_places(channel_entry& on, const digest& x, time now);
+  void leave_cohort(stream_entry& x);
+  void note_schemas(const stream_entry& x);
   void drop_batches(feed_entry& of);
   void reopen_streams(feed_entry& of, time now);
   void drop_stream(feed_entry& of, index number);

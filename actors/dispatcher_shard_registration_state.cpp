@@ -15,7 +15,8 @@ bool dispatcher_shard_state::enter(channel_id channel) {
   dispatchers_.clear();
   slots_.clear();
   registrations_.clear();
-  by_table_.clear();
+  places_ = {};
+  tables_.clear();
   unanswered_.clear();
   feeds_.clear();
   spans_.clear();
@@ -65,11 +66,13 @@ void dispatcher_shard_state::register_one(const registration& entry, time now) {
   dispatchers_.emplace_back(entry);
   slots_.emplace(entry.id, stream);
   registrations_[entry.dispatcher] = entry.id;
-  by_table_[entry.table].push_back(stream);
+  add_table(entry.table).streams.push_back(stream);
   auto [known, is_new] = feeds_.try_emplace(entry.feed);
   auto& feed = known->second;
-  if (is_new)
+  if (is_new) {
+    feed.number = feed_numbers_++;
     feed.taken = last_;
+  }
   feed.streams.insert(stream);
   feed.uncovered.insert(stream);
   unanswered_[stream] = {now + options_.ready_repeat_min,
@@ -119,7 +122,8 @@ void dispatcher_shard_state::forget(slot stream) {
   slots_.erase(who.id);
   if (registrations_[who.dispatcher] == who.id)
     registrations_.erase(who.dispatcher);
-  std::erase(by_table_[who.table], stream);
+  quit_cohort(stream);
+  std::erase(add_table(who.table).streams, stream);
   unanswered_.erase(stream);
   behind_now_.erase(stream);
   joined_now_.erase(stream);

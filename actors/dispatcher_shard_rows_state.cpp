@@ -66,15 +66,17 @@ dispatcher_shard_state::deliver_run(slot stream, const block_ptr& block,
   return taken.count == count ? sent::all : sent::no_credit;
 }
 
-// All that a block has for a dispatcher.
+// All that a block has for a dispatcher, up to there.
 dispatcher_shard_state::sent
-dispatcher_shard_state::deliver_own(slot stream, const block_ptr& block) {
+dispatcher_shard_state::deliver_own(slot stream, const block_ptr& block,
+                                    row_cursor to) {
   if (at(stream).has_all_tables())
     return deliver_all_tables(stream, block);
   auto [run, end] = runs_of(*block, at(stream).who().table);
   for (; run < end; ++run) {
     const auto& rows = block->runs()[run];
-    auto what = deliver_run(stream, block, rows.first, rows.count);
+    auto count = rows_up_to(*block, rows.first, rows.count, to);
+    auto what = deliver_run(stream, block, rows.first, count);
     if (what != sent::all)
       return what;
   }
@@ -126,11 +128,13 @@ void dispatcher_shard_state::flush(feed_id feed) {
     return;
   auto rows = std::move(i->second);
   parcels_.erase(i);
-  if (rows.items.empty())
+  if (rows.items.empty() && rows.cohort.empty())
     return;
+  if (auto of = feeds_.find(feed); of != feeds_.end() && !rows.cohort.empty())
+    of->second.told = rows.cohort.back().to;
   down_.credit.spend(feed, rows.charge); // the mark includes it
-  out_.emplace_back(
-    delivery{down_.next(), feed, rows.charge, std::move(rows.items)});
+  out_.emplace_back(delivery{down_.next(), feed, rows.charge,
+                             std::move(rows.items), std::move(rows.cohort)});
 }
 
 void dispatcher_shard_state::flush_all() {
@@ -193,21 +197,24 @@ void dispatcher_shard_state::leave_fast_path(slot stream) {
   if (dispatcher.in_sync_since) // the last watermark spoke for it
     dispatcher.complete(down_.resolved(dispatcher.who().feed));
   mark_behind(stream);
-  dispatcher.joined = false;
+  if (dispatcher.joined && !dispatcher.has_all_tables())
+    dispatcher.skip_to(feeds_.at(dispatcher.who().feed).at);
+  quit_cohort(stream);
   with_ddl_.erase(stream);
   want_scan(stream);
 }
 
-// Joined streams go on behind what is promised to their feed, by its cursor.
+// A cohort goes on where it is, by its cursor.
 void dispatcher_shard_state::drop_store() {
+  for (auto& [id, feed] : feeds_)
+    raise_place(feed);
   window_.clear();
   window_size_ = 0;
   forget_scans();
   for (auto& [id, feed] : feeds_) {
     feed.scan = dispatcher_state::scan_phase::none;
-    if (!feed.reading)
-      feed.read_to = row_cursor::end_of(down_.resolved(id));
-    feed.reading = takes_blocks(feed);
+    feed.ahead.clear();
+    feed.reading = feed.members > 0;
     if (feed.reading)
       read_on(id, feed, scan_lane::memory);
   }
@@ -239,11 +246,10 @@ void dispatcher_shard_state::send_watermark() {
   tell_ = false;
   auto message = watermark{down_.next(), what, {}, {}, slots_.size()};
   for (auto stream : behind_now_)
-    message.behind.push_back({stream, at(stream).stream_epoch()});
+    message.behind.push_back(at(stream).send_change(stream));
   for (auto stream : joined_now_) {
     at(stream).in_sync_since = message.mark.seq;
-    message.in_sync.push_back(
-      {stream, at(stream).stream_epoch(), at(stream).last_seq()});
+    message.in_sync.push_back(at(stream).send_change(stream));
   }
   behind_now_.clear();
   joined_now_.clear();

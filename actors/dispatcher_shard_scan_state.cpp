@@ -84,7 +84,7 @@ void dispatcher_shard_state::ask_for_feeds(scan_asking& to) {
     }
     found->second.scan = scan_phase::asked;
     to.request.entries.push_back(
-      {{}, {}, {}, all_tables, found->second.read_to, {}, bytes, id});
+      {{}, {}, {}, all_tables, found->second.at, {}, bytes, id});
   }
 }
 
@@ -234,20 +234,42 @@ bool dispatcher_shard_state::join(slot stream, block_index complete_to) {
     want_scan(stream); // the window has moved on
     return false;
   }
-  // What its feed has not taken it takes with the others.
-  const auto& feed = feeds_[dispatcher.who().feed];
-  auto to = feed.reading ? complete_to : feed.taken;
-  if (dispatcher.has_all_tables())
-    to = last_;
+  auto& feed = feeds_[dispatcher.who().feed];
+  auto whole = dispatcher.has_all_tables();
+  if (!whole && feed.members == 0) { // they begin where it is
+    feed.reading = false;
+    feed.scan = scan_phase::none;
+    feed.taken = last_;
+  }
+  if (!whole && (feed.reading || complete_to > feed.taken)) {
+    feed.ahead[stream] = complete_to; // the others come
+    return false;
+  }
   for (const auto& x : window_) {
-    if (x.index <= complete_to || x.index > to)
+    if (x.index <= complete_to)
       continue;
-    if (auto what = deliver_own(stream, x.block); what != sent::all) {
+    auto begun = !whole && x.index > feed.taken;
+    auto what = begun ? deliver_own(stream, x.block, feed.at)
+                      : deliver_own(stream, x.block);
+    if (what != sent::all) {
       wait_for(stream, what);
       return false;
     }
+    if (begun) // its cohort is inside of this one
+      break;
   }
-  dispatcher.joined = true;
+  if (whole) {
+    dispatcher.joined = true;
+  } else {
+    raise_place(feed);
+    if (feed.taken == last_ && !dispatcher.last_sent().is_end())
+      feed.at = std::max(feed.at, dispatcher.last_sent());
+    if (dispatcher.cursor() > feed.at) { // it starts above the log's end
+      feed.ahead[stream] = feed.taken;
+      return false;
+    }
+    join_cohort(stream, feed);
+  }
   if (dispatcher.next_ddl() != nullptr)
     with_ddl_.insert(stream);
   joined_now_.insert(stream);

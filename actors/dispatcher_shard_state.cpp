@@ -65,9 +65,10 @@ dispatcher_shard_state::on_heartbeat(const heartbeat& x) {
       if (!feed.streams.contains(exception.stream))
         continue;
       auto& dispatcher = at(exception.stream);
-      auto sent_to = dispatcher.in_sync_since ? std::max(
-                       dispatcher.complete_to(), down_.resolved(part.feed))
-                                              : dispatcher.complete_to();
+      auto sent_to = dispatcher.complete_to();
+      if (dispatcher.in_sync_since)
+        sent_to = std::max(
+          {sent_to, down_.resolved(part.feed), feed.at.complete_to()});
       dispatcher.on_checkpoint(exception.stream_epoch, exception.checkpoint,
                                sent_to);
       feed.uncovered.insert(exception.stream);
@@ -124,6 +125,9 @@ dispatcher_shard_state::on_digest_request(const digest_request& x) {
     }
   }
   answer.last = true;
+  for (const auto& [id, feed] : feeds_)
+    if (feed.told != row_cursor{})
+      answer.cohorts.push_back({id, feed.told});
   answer.mark = down_.next();
   out_.emplace_back(std::move(answer));
   tell_ = true; // what was promised while the collector was in doubt
@@ -140,6 +144,7 @@ dispatcher_shard_state::on_progress(const progress& x) {
   auto first = x.blocks.empty() ? x.last.next() : x.blocks.front().index;
   if (x.store != store_) {
     store_ = x.store;
+    log_resolved_ = {};
     all_taken_up_to(first.previous());
   } else if (first != last_.next()) {
     drop_store(); // the store had to leave blocks out: they are read
@@ -156,7 +161,10 @@ dispatcher_shard_state::on_progress(const progress& x) {
     window_size_ -= window_.front().block->footprint();
     window_.pop_front();
   }
+  log_resolved_ = x.resolved;
   store_resolved_ = std::max(store_resolved_, x.resolved);
+  for (auto& [id, feed] : feeds_)
+    let_join(feed);
   send_watermark();
   out_.emplace_back(progress_taken{x.store, x.last});
   pump_scans();
@@ -181,16 +189,16 @@ dispatcher_shard_state::on_scan_answer(const scan_answer& x) {
 dispatcher_shard_state::effects
 dispatcher_shard_state::on_ddl(const ddl_notice& x) {
   const auto& schema = x.event.schema;
+  note_version(schema.table, schema.version);
   auto note = [&](slot stream) {
     at(stream).on_ddl(x.event);
     if (at(stream).joined && at(stream).next_ddl() != nullptr)
       with_ddl_.insert(stream);
   };
-  if (auto i = by_table_.find(schema.table); i != by_table_.end())
-    for (auto stream : i->second)
-      note(stream);
-  if (auto i = by_table_.find(all_tables); i != by_table_.end())
-    for (auto stream : i->second)
+  for (auto stream : table_of(schema.table)->streams)
+    note(stream);
+  if (const auto* all = table_of(all_tables))
+    for (auto stream : all->streams)
       if (at(stream).version_of(schema.table)
           || spans_[at(stream).who().feed].matches(schema.name))
         note(stream);
@@ -212,6 +220,12 @@ dispatcher_shard_state::on_schema_answer(const schema_answer& x) {
     return {};
   auto stream = i->second;
   materialise(stream); // L must see every heartbeat until now
+  for (const auto& schema : x.schemas)
+    note_version(schema.table, schema.version);
+  for (const auto& event : x.later)
+    note_version(event.schema.table, event.schema.version);
+  if (at(stream).joined && !at(stream).has_all_tables()) // for the record
+    at(stream).skip_to(feeds_[at(stream).who().feed].at);
   auto outcome = at(stream).on_schema(x);
   if (auto* query = std::get_if<schema_query>(&outcome))
     look_up(stream, std::move(*query));
@@ -226,6 +240,7 @@ dispatcher_shard_state::on_schema_answer(const schema_answer& x) {
 
 void dispatcher_shard_state::begin_epoch(slot stream,
                                          dispatcher_state::started&& start) {
+  quit_cohort(stream);
   resets_.push_back(start.record);
   if (resets_.size() > options_.reset_records_max)
     resets_.pop_front();

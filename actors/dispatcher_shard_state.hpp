@@ -15,6 +15,7 @@
 #include "actors/downlink_state.hpp"
 #include "messages/registration.hpp"
 #include "messages/scan.hpp"
+#include "messages/table_map.hpp"
 #include "messages/watermark.hpp"
 
 namespace sluice {
@@ -107,6 +108,7 @@ private:
   // Rows of one feed on their way out of one step.
   struct parcel {
     std::vector<delivery_item> items;
+    std::vector<cohort_rows> cohort;
     std::uint64_t charge = 0;
   };
   // A dispatcher's share of a block, while a step decides who gets it.
@@ -116,32 +118,44 @@ private:
     std::uint32_t count = 0;
     std::uint64_t bytes = 0;
   };
-  // What a feed gets of a block.
-  struct taker {
-    std::vector<share> shares;
-    bool took_all = true;
+  // In a feed's cohort are so many streams of a table: one, unless the REMOVE
+  // of a former one got lost.
+  struct members {
+    std::uint32_t feed = 0; // its number
+    std::uint32_t streams = 0;
   };
-  using takers = std::map<feed_id, taker>;
-  // Joined streams that have not got their rows of a block.
-  struct waiting_streams {
+  struct table_entry {
     std::vector<slot> streams;
+    std::vector<members> cohorts;
+    schema_version known; // highest that was told of
+  };
+  // What a cohort gets of a block.
+  struct cohort_part {
+    std::uint32_t runs = 0;
     std::uint64_t bytes = 0;
   };
+  using cohort_parts = std::vector<cohort_part>; // by the feed's number
   // Where rows of several tables are cut, grouped by table.
   struct cut {
     row_cursor to;
     item_end end = item_end::transaction;
   };
-  // What one feed has on this channel. Its joined streams take blocks together.
+  // What one feed has on this channel. Its cohort has one place in the log, and
+  // every member has exactly the rows up to there.
   struct feed_on_channel {
+    std::uint32_t number = 0; // not used twice
     bulk_checkpoint bulk;
     std::set<slot> streams;
     std::set<slot> uncovered; // the bulk value may not speak for these
     floor_report reported;
-    block_index taken;    // by its joined streams; late if below last_
-    bool reading = false; // blocks before the window, after this one:
-    row_cursor read_to;
+    // -- its cohort
+    std::size_t members = 0;
+    block_index taken;    // whole; late if below last_
+    row_cursor at;        // every row <= it is sent
+    row_cursor told;      // ... and the collector heard so
+    bool reading = false; // blocks before the window
     dispatcher_state::scan_phase scan = dispatcher_state::scan_phase::none;
+    std::map<slot, block_index> ahead; // those have all up to there, and wait
   };
 
   [[nodiscard]] dispatcher_state& at(slot stream) {
@@ -165,28 +179,43 @@ private:
   [[nodiscard]] timestamp promise_to(feed_id id) const;
   void all_taken_up_to(block_index last);
   void deliver_block(const indexed_block& x);
-  bool offer(const block_ptr& block, feed_id feed);
-  void offer(const block_ptr& block, takers& to);
-  void add_share(slot stream, const block_ptr& block, const block_run& run,
-                 taker& to);
-  bool deliver_shares(feed_id feed, const block_ptr& block,
-                      std::vector<share>& shares);
   void catch_up(feed_id id, feed_on_channel& feed);
   void use_credit();
   void pass_by(const indexed_block& x);
-  [[nodiscard]] waiting_streams who_waits(feed_id feed, const row_block& block);
+  void leave_cohort(feed_id id, table_id table);
+  [[nodiscard]] table_entry* table_of(table_id table);
+  [[nodiscard]] table_entry& add_table(table_id table);
+  void note_version(table_id table, schema_version version);
+  void join_cohort(slot stream, feed_on_channel& feed);
+  void quit_cohort(slot stream);
+  void raise_place(feed_on_channel& feed);
+  void let_join(feed_on_channel& feed);
+  void wake_ahead(feed_on_channel& feed);
+  void tell_changes();
+  void leave_unknown(const row_block& block);
+  [[nodiscard]] cohort_parts parts_of(const row_block& block);
+  [[nodiscard]] std::vector<std::uint32_t> runs_for(const feed_on_channel& feed,
+                                                    const row_block& block);
+  [[nodiscard]] bool wants(const feed_on_channel& feed, table_id table);
+  [[nodiscard]] row_cursor up_to_ddl(feed_id id, row_cursor limit);
+  bool offer(feed_id id, feed_on_channel& feed, const block_ptr& block,
+             const cohort_part& part);
+  bool send_part(feed_id id, feed_on_channel& feed, const block_ptr& block,
+                 const cohort_part& part, row_cursor limit);
+  bool send_copies(feed_id id, feed_on_channel& feed, const row_block& block,
+                   row_cursor limit);
   void read_on(feed_id id, feed_on_channel& feed, scan_lane lane);
   void take_blocks(scan_lane lane, const scan_result& x);
   void resume_reading(const std::map<feed_id, std::int64_t>& kept);
   /// A block that begins there, or behind it, is in the window.
   [[nodiscard]] bool window_follows(row_cursor at) const;
-  [[nodiscard]] bool takes_blocks(const feed_on_channel& feed);
   void give_up_reading(feed_on_channel& feed);
   // What became of rows that are to be sent.
   enum class sent { all, no_credit, no_schema };
   sent deliver_run(slot stream, const block_ptr& block, std::uint32_t first,
                    std::uint32_t count);
-  sent deliver_own(slot stream, const block_ptr& block);
+  sent deliver_own(slot stream, const block_ptr& block,
+                   row_cursor to = row_cursor::end_of(timestamp::max()));
   sent deliver_all_tables(slot stream, const block_ptr& block);
   sent deliver_cut(slot stream, const block_ptr& block, row_cursor limit);
   [[nodiscard]] std::vector<share>
@@ -244,7 +273,9 @@ private:
   std::vector<dispatcher_state> dispatchers_; // by slot; not used twice
   std::unordered_map<registration_id, slot> slots_;
   std::unordered_map<dispatcher_id, registration_id> registrations_;
-  std::unordered_map<table_id, std::vector<slot>> by_table_;
+  table_map places_; // in tables_
+  std::vector<table_entry> tables_;
+  std::uint32_t feed_numbers_ = 0; // given out
   std::map<slot, unanswered_ready> unanswered_;
   std::map<feed_id, feed_on_channel> feeds_;
   std::map<feed_id, feed_rules> spans_; // of feeds with all_tables
@@ -268,6 +299,7 @@ private:
   std::deque<indexed_block> window_;
   std::uint64_t window_size_ = 0;
   block_index last_;
+  timestamp log_resolved_; // by this store
   timestamp store_resolved_;
   timestamp schema_resolved_;
   std::set<slot> with_ddl_; // joined, and a DDL waits for its resolved

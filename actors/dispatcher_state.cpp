@@ -50,7 +50,6 @@ reset_record dispatcher_state::begin_epoch(timestamp lower,
   ddl_ = answer.later;
   torn_ = false;
   reset_.reset();
-  joined = false;
   if (scan == scan_phase::asked) // its answer counts no more
     scan = scan_phase::none;
   in_sync_since = {};
@@ -122,6 +121,11 @@ delivery_item dispatcher_state::send_promise(slot stream) {
   torn_ = false;
   return {stream, epoch_, seq_.next(),  nullptr,
           0,      0,      complete_to_, item_end::transaction};
+}
+
+cohort_change dispatcher_state::send_change(slot stream) {
+  seq_ = seq_.next();
+  return {stream, epoch_, seq_};
 }
 
 void dispatcher_state::on_ddl(const ddl_event& event) {

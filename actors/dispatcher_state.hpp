@@ -11,6 +11,7 @@
 #include "messages/registration.hpp"
 #include "messages/reset.hpp"
 #include "messages/schema.hpp"
+#include "messages/watermark.hpp"
 
 namespace sluice {
 
@@ -78,6 +79,8 @@ public:
   bool complete(timestamp ts);
   /// Item without rows: only the promise, and no transaction is open.
   [[nodiscard]] delivery_item send_promise(slot stream);
+  /// It joins the cohort of its feed, or leaves it.
+  [[nodiscard]] cohort_change send_change(slot stream);
 
   /// A DDL of a table of it, to be sent in its place.
   void on_ddl(const ddl_event& event);
@@ -109,16 +112,19 @@ public:
   }
   /// Where a scan starts: behind everything that is sent or durable.
   [[nodiscard]] row_cursor cursor() const;
+  /// The last row that was sent in this epoch; or the end of L.
+  [[nodiscard]] row_cursor last_sent() const { return cursor_; }
 
   // -- what its shard notes about it ------------------------------------------
 
-  /// Takes rows from the blocks as they come; a fact about log positions.
+  /// Takes rows from the blocks as they come: of a table, with its feed's
+  /// cohort; a fact about log positions.
   bool joined = false;
   /// A scan for it is queued, for its turn or for credit, or asked for in this
   /// epoch. One at a time: a second one would bring rows of before its cursor.
   enum class scan_phase : std::uint8_t { none, queued, asked };
   scan_phase scan = scan_phase::none;
-  /// channel_seq of the caught_up of this epoch; none while behind.
+  /// channel_seq of the watermark that said so; none while behind.
   channel_seq in_sync_since;
 
 private:

@@ -106,18 +106,26 @@ stream_state::verdict stream_state::on_schema_change(const schema_change& x) {
   return verdict::accepted;
 }
 
-void stream_state::on_behind(epoch of, timestamp resolved) {
-  if (of != epoch_ || behind_)
-    return;
-  behind_ = true;
-  own_ = std::max(own_, resolved);
-}
-
-stream_state::verdict stream_state::on_caught_up(const caught_up& x) {
+stream_state::verdict stream_state::on_behind(const cohort_change& x,
+                                              timestamp resolved,
+                                              row_cursor place) {
   if (x.stream_epoch != epoch_)
     return verdict::stale;
-  if (x.last_seq != seq_)
+  if (behind_ || x.seq != seq_.next())
+    return verdict::gap;
+  note_place(place);
+  seq_ = x.seq;
+  behind_ = true;
+  own_ = std::max(own_, resolved);
+  return verdict::accepted;
+}
+
+stream_state::verdict stream_state::on_in_sync(const cohort_change& x) {
+  if (x.stream_epoch != epoch_)
+    return verdict::stale;
+  if (!seq_ || !behind_ || x.seq != seq_.next())
     return verdict::gap; // also when the handshake got lost
+  seq_ = x.seq;
   behind_ = false;
   return verdict::accepted;
 }

@@ -52,9 +52,18 @@ public:
   ///        before them are at or below the barrier.
   [[nodiscard]] verdict on_item(const delivery_item& x, std::uint32_t& fresh);
   [[nodiscard]] verdict on_schema_change(const schema_change& x);
+  /// It leaves its cohort.
   /// @param resolved The channel's, before this message.
-  void on_behind(epoch of, timestamp resolved);
-  [[nodiscard]] verdict on_caught_up(const caught_up& x);
+  /// @param place Up to where the cohort has rows.
+  [[nodiscard]] verdict on_behind(const cohort_change& x, timestamp resolved,
+                                  row_cursor place);
+  /// It joins the cohort.
+  [[nodiscard]] verdict on_in_sync(const cohort_change& x);
+  /// What the cohort was sent while it was in it, it has.
+  void note_place(row_cursor place) {
+    if (!behind_)
+      barrier_ = std::max(barrier_, place);
+  }
   /// The doubt about a gap in the channel is over.
   [[nodiscard]] verdict on_digest(const digest_entry& x);
 
@@ -81,6 +90,9 @@ public:
   [[nodiscard]] row_cursor cursor() const { return cursor_; }
   /// Null: not a table of it.
   [[nodiscard]] schema_ptr schema(table_id table) const;
+  [[nodiscard]] const std::vector<schema_ptr>& schemas() const {
+    return schemas_;
+  }
   [[nodiscard]] bool has_all_tables() const { return who_.table == all_tables; }
   [[nodiscard]] std::size_t tables() const { return schemas_.size(); }
 

@@ -60,6 +60,7 @@ struct ledger_data {
   std::map<std::int64_t, std::int64_t> balances;
   std::uint64_t changes = 0;
   std::uint64_t openings = 0;
+  sluice::schema_book schemas;
 };
 
 ledger_actor::behavior_type
@@ -86,12 +87,15 @@ ledger(ledger_actor::stateful_pointer<ledger_data> self) {
       auto& my = self->state;
       if (x.writer != my.writer)
         return;
-      for (const auto& change : sluice::change_batch{x.items}) {
+      auto items = sluice::by_table(x, my.schemas);
+      if (!items)
+        return answer(sluice::sink_failed{my.writer, items.error(), true});
+      for (const auto& change : sluice::change_batch{*items}) {
         my.balances[change.value("id")->integer] =
           change.value("balance")->integer;
         ++my.changes;
       }
-      for (const auto& item : x.items)
+      for (const auto& item : *items)
         my.positions[item.after.table] = item.after;
       my.batch = x.batch;
       answer(sluice::rows_durable{x.writer, x.batch, my.low_watermark});

@@ -100,18 +100,26 @@ std::string what(const progress_taken& x) {
   return fmt::format("up to block {}", x.last.value);
 }
 std::string what(const delivery& x) {
-  const auto& item = x.items.front();
-  return fmt::format("epoch {}, seq {}: {}", item.stream_epoch.value,
-                     item.first_seq.value,
-                     to_string(item.block->grouped(item.first)));
+  if (x.cohort.empty()) {
+    const auto& item = x.items.front();
+    return fmt::format("epoch {}, seq {}: {}", item.stream_epoch.value,
+                       item.first_seq.value,
+                       to_string(item.block->grouped(item.first)));
+  }
+  return fmt::format("to all in sync: {}",
+                     to_string(x.cohort.front().block->row(0)));
 }
 std::string what(const watermark& x) {
   return fmt::format("everything <= {} is sent", x.promise.resolved.value);
 }
 std::string what(const write_rows& x) {
-  const auto& item = x.items.front();
-  return fmt::format("batch {}: {} row of {}", x.batch, item.count,
-                     item.schema->name);
+  auto rows = std::size_t{0};
+  for (const auto& item : x.items)
+    rows += item.count;
+  for (const auto& part : x.cohort)
+    rows += part.block->rows();
+  auto table = x.items.empty() ? "" : " of " + x.items.front().schema->name;
+  return fmt::format("batch {}: {} row{}", x.batch, rows, table);
 }
 std::string what(const acknowledge& x) {
   return fmt::format("batch {}", x.batch);

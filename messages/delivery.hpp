@@ -69,16 +69,29 @@ struct delivery_item {
   }
 };
 
+/// Rows of a block for a feed's cohort: those of its streams that are in sync
+/// as of the last watermark before it. They have all rows < the block's first.
+struct cohort_rows {
+  block_ptr block;
+  std::vector<std::uint32_t> runs; ///< Of the block's, ascending; empty: all.
+  row_cursor to;                   ///< Every row <= it is sent.
+
+  friend bool operator==(const cohort_rows&, const cohort_rows&) = default;
+  auto fields() { return std::tie(block, runs, to); }
+};
+
 /// Rows of one feed. `charge` is pinned at the collector until the sink holds
-/// them in memory no more.
+/// them in memory no more. Those of the cohort take no sequence of their own:
+/// they count only if nothing of the channel was lost before them.
 struct delivery {
   channel_mark mark;
   feed_id feed;
-  std::uint64_t charge = 0; ///< Bytes, of all items together.
+  std::uint64_t charge = 0; ///< Bytes, of everything together.
   std::vector<delivery_item> items;
+  std::vector<cohort_rows> cohort = {};
 
   friend bool operator==(const delivery&, const delivery&) = default;
-  auto fields() { return std::tie(mark, feed, charge, items); }
+  auto fields() { return std::tie(mark, feed, charge, items, cohort); }
 };
 
 /// A DDL in its place in the order: after the rows <= event.ts.

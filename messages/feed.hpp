@@ -158,7 +158,7 @@ struct feed_status_query {
 
 /// One table that has something undone.
 struct unflushed_table {
-  table_id table;
+  table_id table;       ///< Or `all_tables`: several.
   timestamp checkpoint; ///< Durable at the target up to here.
   timestamp resolved;   ///< The source is complete up to here.
   std::uint64_t rows_in_flight = 0;

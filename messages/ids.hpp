@@ -173,6 +173,10 @@ struct row_cursor {
   [[nodiscard]] constexpr bool is_end() const noexcept {
     return *this == end_of(commit_ts);
   }
+  /// No row <= this ts comes after here.
+  [[nodiscard]] constexpr timestamp complete_to() const noexcept {
+    return is_end() ? commit_ts : commit_ts.previous();
+  }
   /// The last place before this one. @pre It is not the first.
   [[nodiscard]] constexpr row_cursor previous() const noexcept {
     constexpr auto most = std::numeric_limits<std::uint64_t>::max();

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <tuple>
 #include <vector>
 
+#include "messages/delivery.hpp"
 #include "messages/errc.hpp"
 #include "messages/feed.hpp"
 #include "messages/ids.hpp"
@@ -57,9 +59,23 @@ struct write_rows {
   /// A transaction of the source goes on in the next batch: a target that has
   /// transactions does not commit before it. Never when `feed_order::table`.
   bool torn = false;
+  /// Behind the items. Each table with rows in it is durable up to `to` then.
+  std::vector<cohort_rows> cohort = {};
+  /// New ones; the rows name versions of these or of those sent before.
+  std::vector<schema_ptr> schemas = {};
 
-  friend bool operator==(const write_rows&, const write_rows&) = default;
-  auto fields() { return std::tie(writer, batch, items, torn); }
+  friend bool operator==(const write_rows& x, const write_rows& y) {
+    auto same = [](const schema_ptr& a, const schema_ptr& b) {
+      return a == b || (a && b && *a == *b);
+    };
+    return x.writer == y.writer && x.batch == y.batch && x.items == y.items
+           && x.torn == y.torn && x.cohort == y.cohort
+           && std::equal(x.schemas.begin(), x.schemas.end(), y.schemas.begin(),
+                         y.schemas.end(), same);
+  }
+  auto fields() {
+    return std::tie(writer, batch, items, torn, cohort, schemas);
+  }
 };
 
 /// COLLECTOR_SHARD -> SINK: every row <= ts of every table of the feed was

@@ -11,23 +11,16 @@
 /// one message per stream. Idle dispatchers cost nothing.
 namespace sluice {
 
-/// A stream as the sender sees it; another epoch's entry is ignored.
-struct stream_ref {
+/// A stream leaves the cohort of its feed, or joins it: that takes the next
+/// place in its sequence, or a change that got lost would go unseen. Another
+/// epoch's is ignored.
+struct cohort_change {
   slot stream;
   epoch stream_epoch;
+  sequence seq;
 
-  friend bool operator==(const stream_ref&, const stream_ref&) = default;
-  auto fields() { return std::tie(stream, stream_epoch); }
-};
-
-/// Clears "behind" if `last_seq` is the last the collector has accepted.
-struct caught_up {
-  slot stream;
-  epoch stream_epoch;
-  sequence last_seq;
-
-  friend bool operator==(const caught_up&, const caught_up&) = default;
-  auto fields() { return std::tie(stream, stream_epoch, last_seq); }
+  friend bool operator==(const cohort_change&, const cohort_change&) = default;
+  auto fields() { return std::tie(stream, stream_epoch, seq); }
 };
 
 /// A feed whose sink is slow: it has no credit for what is behind `resolved`.
@@ -57,14 +50,14 @@ struct channel_promise {
 };
 
 /// DISPATCHER_SHARD -> COLLECTOR_SHARD. Applied in this order: behind,
-/// promise, caught_up. Not applied when it shows a gap, or when it counts
+/// promise, in_sync. Not applied when it shows a gap, or when it counts
 /// other streams than the collector although nothing is under way.
 struct watermark {
   channel_mark mark;
   channel_promise promise;
-  std::vector<stream_ref> behind;
-  std::vector<caught_up> in_sync;
-  std::uint64_t streams = 0; ///< How many the channel has.
+  std::vector<cohort_change> behind;  ///< They leave,
+  std::vector<cohort_change> in_sync; ///< they join.
+  std::uint64_t streams = 0;          ///< How many the channel has.
 
   friend bool operator==(const watermark&, const watermark&) = default;
   auto fields() { return std::tie(mark, promise, behind, in_sync, streams); }
@@ -95,15 +88,25 @@ struct digest_entry {
   }
 };
 
+/// Up to where a feed's cohort was sent rows on this channel.
+struct cohort_place {
+  feed_id feed;
+  row_cursor to;
+
+  friend bool operator==(const cohort_place&, const cohort_place&) = default;
+  auto fields() { return std::tie(feed, to); }
+};
+
 /// DISPATCHER_SHARD -> COLLECTOR_SHARD: all streams of the channel, in
 /// chunks; the last one says so. It takes away the doubt about a gap.
 struct digest {
   channel_mark mark;
   std::vector<digest_entry> entries;
   bool last = true;
+  std::vector<cohort_place> cohorts = {}; ///< In the last chunk.
 
   friend bool operator==(const digest&, const digest&) = default;
-  auto fields() { return std::tie(mark, entries, last); }
+  auto fields() { return std::tie(mark, entries, last, cohorts); }
 };
 
 /// DISPATCHER_SHARD -> COLLECTOR_SHARD, for all streams of a feed that are

@@ -9,7 +9,7 @@
 #include "messages/disk.hpp"
 #include "messages/ids.hpp"
 #include "messages/row.hpp"
-#include "store/table_map.hpp"
+#include "messages/table_map.hpp"
 
 namespace sluice {
 

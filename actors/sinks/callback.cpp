@@ -65,18 +65,23 @@ std::vector<value_view> change::old_key() const {
 // -- change_batch -------------------------------------------------------------
 
 change_batch::change_batch(std::vector<write_item> items, feed_order order,
-                           bool torn) {
-  auto rows = std::make_shared<held_rows>();
-  rows->items = std::move(items);
-  rows->torn = torn;
+                           bool torn)
+  : change_batch{held_changes{std::move(items), {}, nullptr, {}, {}, 0, torn},
+                 order} {
+  // nop
+}
+
+change_batch::change_batch(held_changes rows, feed_order order) {
   if (order == feed_order::transaction)
-    rows->order = commit_order(rows->items);
-  if (rows->order.empty())
-    for (std::uint32_t i = 0; i < rows->items.size(); ++i)
-      for (std::uint32_t k = 0;
-           rows->items[i].block && k < rows->items[i].count; ++k)
-        rows->order.push_back({i, k});
-  rows_ = std::move(rows);
+    rows.order = commit_order(rows.items);
+  auto of_items = std::vector<change_run>{};
+  for (const auto& x : rows.items)
+    of_items.push_back({x.block.get(), x.schema.get(), x.first,
+                        x.block == nullptr ? 0 : x.count});
+  rows.runs.insert(rows.runs.begin(), of_items.begin(), of_items.end());
+  for (const auto& x : rows.runs)
+    rows.size += x.count;
+  rows_ = std::make_shared<const held_changes>(std::move(rows));
 }
 
 } // namespace sluice

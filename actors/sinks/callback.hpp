@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "actors/sinks/commit_order.hpp"
+#include "messages/changes.hpp"
 #include "messages/errc.hpp"
 #include "messages/row.hpp"
 #include "messages/schema.hpp"
@@ -59,6 +60,9 @@ public:
   explicit change_batch(std::vector<write_item> items,
                         feed_order order = feed_order::table,
                         bool torn = false);
+  /// @param rows Without `size`, and without the runs of its items.
+  explicit change_batch(held_changes rows,
+                        feed_order order = feed_order::table);
 
   class iterator {
   public:
@@ -69,18 +73,19 @@ public:
     using reference = change;
 
     iterator() = default;
-    iterator(const change_batch* of, std::size_t index)
+    iterator(const held_changes* of, std::size_t index)
       : of_{of}, index_{index} {
-      // nop
+      find_run();
     }
 
     change operator*() const {
-      auto at = of_->rows_->order[index_];
-      const auto& x = of_->rows_->items[at.item];
-      return {*x.schema, x.block->grouped(x.first + at.row)};
+      const auto& x = of_->runs[run_];
+      return {*x.schema, x.block->grouped(x.first + row_)};
     }
     iterator& operator++() {
       ++index_;
+      ++row_;
+      find_run();
       return *this;
     }
     iterator operator++(int) {
@@ -88,19 +93,34 @@ public:
       ++*this;
       return result;
     }
-    friend bool operator==(const iterator&, const iterator&) = default;
+    friend bool operator==(const iterator& x, const iterator& y) {
+      return x.of_ == y.of_ && x.index_ == y.index_;
+    }
 
   private:
-    const change_batch* of_ = nullptr;
+    void find_run() {
+      if (index_ == of_->size)
+        return;
+      if (!of_->order.empty()) {
+        run_ = of_->order[index_].item;
+        row_ = of_->order[index_].row;
+      }
+      while (row_ == of_->runs[run_].count) {
+        ++run_;
+        row_ = 0;
+      }
+    }
+
+    const held_changes* of_ = nullptr;
     std::size_t index_ = 0;
+    std::size_t run_ = 0;
+    std::uint32_t row_ = 0;
   };
 
-  [[nodiscard]] iterator begin() const { return {this, 0}; }
-  [[nodiscard]] iterator end() const { return {this, size()}; }
+  [[nodiscard]] iterator begin() const { return {rows_.get(), 0}; }
+  [[nodiscard]] iterator end() const { return {rows_.get(), size()}; }
   /// Number of changes.
-  [[nodiscard]] std::size_t size() const noexcept {
-    return rows_->order.size();
-  }
+  [[nodiscard]] std::size_t size() const noexcept { return rows_->size; }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
   /// Whether the last transaction in it goes on in the next batch: one that
   /// is larger than a batch, or than the credit. Never with
@@ -108,12 +128,7 @@ public:
   [[nodiscard]] bool torn() const noexcept { return rows_->torn; }
 
 private:
-  struct held_rows {
-    std::vector<write_item> items;
-    std::vector<row_place> order;
-    bool torn = false;
-  };
-  std::shared_ptr<const held_rows> rows_;
+  std::shared_ptr<const held_changes> rows_;
 };
 
 /// Says that a batch is done with. Cheap to copy; may be kept and called from

@@ -31,9 +31,8 @@ acknowledger make_acknowledger(pointer self, const acknowledge& answer) {
 
 status call_back(pointer self, state::call& x) {
   try {
-    return self->state.callback(
-      change_batch{std::move(x.items), x.order, x.torn},
-      make_acknowledger(self, x.answer));
+    return self->state.callback(change_batch{std::move(x.rows), x.order},
+                                make_acknowledger(self, x.answer));
   } catch (const std::exception& failure) {
     return fail(errc::sink_unavailable,
                 std::string{"the callback threw: "} + failure.what());

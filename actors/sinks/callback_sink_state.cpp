@@ -56,22 +56,31 @@ callback_sink_state::effects callback_sink_state::on_write_rows(write_rows x,
   auto out = effects{};
   if (!speaks_to_me(x.writer))
     return out;
-  auto batch = open_batch{x.batch, 0, {}, {}, {}};
+  schemas_->add(x.schemas);
+  auto batch = open_batch{x.batch, 0, {}, {}, {}, {}, {}};
   batch.steps.reserve(x.items.size());
-  auto order = call{{x.writer, x.batch}, {}, order_, x.torn};
-  order.items.reserve(x.items.size());
+  auto order = call{{x.writer, x.batch}, {}, order_};
+  order.rows.torn = x.torn;
+  order.rows.items.reserve(x.items.size());
   for (auto& item : x.items) {
     note(item, batch);
     if (item.count > 0)
-      order.items.push_back(std::move(item));
+      order.rows.items.push_back(std::move(item));
   }
+  for (const auto& rows : x.cohort)
+    if (auto failure = note(rows, batch, order.rows))
+      return fail(failure);
   if (batch.rows == 0 && open_.empty()) {
     take(batch, now);
     released(now, out);
     return out;
   }
+  auto any = batch.rows > 0;
+  order.rows.cohort = x.cohort;
+  order.rows.schemas = schemas_;
+  batch.cohort = std::move(x.cohort);
   open_.push_back(std::move(batch));
-  if (!order.items.empty())
+  if (any)
     out.emplace_back(std::move(order));
   return out;
 }
@@ -192,12 +201,28 @@ callback_sink_state::duration callback_sink_state::due() const {
            : positions_due_;
 }
 
-std::uint32_t callback_sink_state::place_of(table_id table) {
-  auto next = static_cast<std::uint32_t>(tables_.size());
-  auto [found, is_new] = places_.try_emplace(table, next);
-  if (is_new)
-    tables_.push_back({{table, {}, {}}, true});
-  return found->second;
+/// @param hint Perhaps it is there.
+std::uint32_t callback_sink_state::place_of(table_id table,
+                                            std::uint32_t hint) {
+  if (hint < tables_.size() && tables_[hint].acked.table == table)
+    return hint;
+  auto found = places_.find(table);
+  if (found != table_map::none)
+    return static_cast<std::uint32_t>(found);
+  places_.exchange(table, tables_.size());
+  tables_.push_back({{table, {}, {}}, true, nullptr, {}});
+  return static_cast<std::uint32_t>(tables_.size() - 1);
+}
+
+// Null if the sink was not told.
+const table_schema* callback_sink_state::schema_of(table_entry& of,
+                                                   const block_run& run) {
+  if (of.schema == nullptr || of.version != run.schema) {
+    const auto* found = schemas_->find(run.table, run.schema);
+    of.schema = found == nullptr ? nullptr : found->get();
+    of.version = run.schema;
+  }
+  return of.schema;
 }
 
 // Rows of an item ascend, so those that are acknowledged are a prefix.
@@ -220,19 +245,50 @@ void callback_sink_state::note(write_item& item, open_batch& batch) {
   batch.rows += item.count;
 }
 
+// No row of them is acknowledged: the collector knows what a sink has.
+error callback_sink_state::note(const cohort_rows& rows, open_batch& batch,
+                                held_changes& to) {
+  auto runs = rows.runs.empty() ? rows.block->runs().size() : rows.runs.size();
+  batch.places.reserve(batch.places.size() + runs);
+  to.runs.reserve(to.runs.size() + runs);
+  auto failure = error{};
+  auto place = std::uint32_t{0};
+  // Runs come by table, so the next one is often at the next place.
+  for_each_run(rows, [&](const block_run& run) {
+    place = place_of(run.table, place);
+    const auto* schema = schema_of(tables_[place], run);
+    if (schema == nullptr)
+      failure = unknown_schema(run);
+    batch.places.push_back(place++);
+    batch.rows += run.count;
+    to.runs.push_back({rows.block.get(), schema, run.first, run.count});
+  });
+  batch.highest = std::max(batch.highest, rows.to.commit_ts);
+  return failure;
+}
+
 void callback_sink_state::take(const open_batch& batch, duration now) {
-  for (const auto& x : batch.steps) {
-    auto& to = tables_[x.place];
-    if (x.cursor <= to.acked.cursor && x.checkpoint <= to.acked.checkpoint)
-      continue;
-    to.acked.cursor = std::max(to.acked.cursor, x.cursor);
-    to.acked.checkpoint = std::max(to.acked.checkpoint, x.checkpoint);
-    if (std::exchange(to.stored, false))
-      unstored_.push_back(x.place);
-  }
+  for (const auto& x : batch.steps)
+    take(x.place, x.cursor, x.checkpoint);
+  auto place = batch.places.begin();
+  for (const auto& rows : batch.cohort)
+    for_each_run(rows, [&](const block_run& run) {
+      take(*place++, run.last_cursor, rows.to.complete_to());
+    });
   acked_batch_ = batch.number;
   acked_.push_back({batch.number, batch.highest, now});
   acked_watermark_ = std::max(acked_watermark_, batch.watermark);
+}
+
+void callback_sink_state::take(std::uint32_t place, row_cursor cursor,
+                               timestamp checkpoint) {
+  auto& to = tables_[place];
+  if (cursor <= to.acked.cursor && checkpoint <= to.acked.checkpoint)
+    return;
+  to.acked.cursor = std::max(to.acked.cursor, cursor);
+  to.acked.checkpoint = std::max(to.acked.checkpoint, checkpoint);
+  if (std::exchange(to.stored, false))
+    unstored_.push_back(place);
 }
 
 void callback_sink_state::want_store(duration now, effects& out) {
@@ -269,7 +325,7 @@ callback_sink_state::effects callback_sink_state::fail(const error& reason) {
 void callback_sink_state::forget() {
   writer_ = {};
   tables_.clear();
-  places_.clear();
+  places_ = {};
   open_.clear();
   acked_.clear();
   unstored_.clear();

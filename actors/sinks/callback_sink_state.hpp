@@ -3,14 +3,16 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
-#include <unordered_map>
+#include <memory>
 #include <variant>
 #include <vector>
 
 #include "actors/sinks/commit_pace_state.hpp"
+#include "messages/changes.hpp"
 #include "messages/errc.hpp"
 #include "messages/ids.hpp"
 #include "messages/sink.hpp"
+#include "messages/table_map.hpp"
 
 namespace sluice {
 
@@ -43,9 +45,8 @@ public:
   /// Calls the callback; on_returned says how it went.
   struct call {
     acknowledge answer; ///< What its acknowledger sends.
-    std::vector<write_item> items;
+    held_changes rows;
     feed_order order = feed_order::table;
-    bool torn = false;
 
     friend bool operator==(const call&, const call&) = default;
   };
@@ -98,6 +99,8 @@ private:
     std::uint64_t rows = 0;
     timestamp highest; ///< A low watermark from here on covers all of it.
     std::vector<step> steps;
+    std::vector<cohort_rows> cohort;
+    std::vector<std::uint32_t> places; ///< Of its runs, in tables_.
     timestamp watermark; ///< True once this batch is acknowledged; 0: none.
   };
   /// One that is acknowledged, and not durable.
@@ -109,6 +112,8 @@ private:
   struct table_entry {
     table_position acked; ///< Its cursor is the dedup barrier.
     bool stored = true;   ///< Or covered by the stored low watermark.
+    const table_schema* schema = nullptr; ///< Of its last rows, in schemas_.
+    schema_version version;               ///< Of that.
   };
 
   [[nodiscard]] bool speaks_to_me(incarnation writer) const noexcept {
@@ -116,9 +121,13 @@ private:
   }
   [[nodiscard]] bool something_to_store() const;
   [[nodiscard]] duration due() const;
-  std::uint32_t place_of(table_id table);
+  std::uint32_t place_of(table_id table, std::uint32_t hint = 0);
+  const table_schema* schema_of(table_entry& of, const block_run& run);
   void note(write_item& item, open_batch& batch);
+  [[nodiscard]] error note(const cohort_rows& rows, open_batch& batch,
+                           held_changes& to);
   void take(const open_batch& batch, duration now);
+  void take(std::uint32_t place, row_cursor cursor, timestamp checkpoint);
   void want_store(duration now, effects& out);
   void released(duration now, effects& out);
   store_positions store(bool with_positions);
@@ -132,7 +141,8 @@ private:
   feed_order order_ = feed_order::table;
   incarnation writer_; // 0: not open, everything is ignored.
   std::vector<table_entry> tables_;
-  std::unordered_map<table_id, std::uint32_t> places_;
+  table_map places_;
+  std::shared_ptr<schema_book> schemas_ = std::make_shared<schema_book>();
   std::deque<open_batch> open_;
   // -- acknowledged, not stored
   std::uint64_t acked_batch_ = 0; // All up to it.

@@ -31,8 +31,11 @@ connector_sink_state::on_write_rows(write_rows x) {
     return {};
   batch_ = x.batch;
   torn_ = x.torn;
+  auto items = by_table(std::move(x), schemas_);
+  if (!items)
+    return fail(items.error());
   auto order = write_target{};
-  for (auto& item : x.items) {
+  for (auto& item : *items) {
     // What comes again after a reset does not take back what is written.
     auto& position = positions_[item.after.table];
     auto cursor = std::max(position.cursor, item.after.cursor);

@@ -10,6 +10,7 @@
 #include "actors/sinks/commit_pace_state.hpp"
 #include "messages/errc.hpp"
 #include "messages/ids.hpp"
+#include "messages/schema_book.hpp"
 #include "messages/sink.hpp"
 
 namespace sluice {
@@ -84,6 +85,7 @@ private:
   void forget();
 
   connector_sink_options options_;
+  schema_book schemas_;
   commit_pace_state pace_;
   incarnation writer_; // 0: not open, everything is ignored.
   // -- the open transaction

@@ -241,7 +241,7 @@ private:
   std::deque<to_store_message> to_store_;
   std::deque<sluice::schema_query> queries_;
   bool appended_ = false;
-  std::uint64_t in_sync_ = 0; // epoch of the last caught_up
+  std::uint64_t in_sync_ = 0; // epoch in which it joined its cohort
   bool checking_ = false;
   checker checker_;
 };
@@ -335,6 +335,10 @@ inline void mailbox::collect(const sluice::delivery& x) {
                       checker_.checkpoint());
     checker_.on_resolved(epoch, item.complete_to.value);
   }
+  for (const auto& part : x.cohort)
+    for (std::size_t i = 0; i < part.block->rows(); ++i)
+      checker_.on_row(in_sync_, part.block->row(i).commit_ts().value,
+                      checker_.checkpoint());
 }
 
 inline void mailbox::collect(const sluice::watermark& x) {

@@ -207,5 +207,5 @@ TEST_CASE("a change gives its values by the names of the columns") {
   CHECK_FALSE(erase.value("a"));
   CHECK(erase.key() == update.old_key());
   CHECK(std::next(kept.begin(), 2) == kept.end());
-  CHECK(change_batch{{}}.empty());
+  CHECK(change_batch{std::vector<write_item>{}}.empty());
 }

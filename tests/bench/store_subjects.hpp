@@ -18,9 +18,9 @@
 
 #include "messages/block_ranges.hpp"
 #include "messages/feed.hpp"
+#include "messages/table_map.hpp"
 #include "store/log_engine.hpp"
 #include "store/segment_id.hpp"
-#include "store/table_map.hpp"
 #include "tests/bench/store_rows.hpp"
 
 /// The logs and the limits behind one interface.

@@ -35,5 +35,5 @@ TEST_CASE("of a block that is larger than all credit one row goes at least") {
   all.append(block, 60);
   auto sent = all.take_one<delivery>();
   CHECK(sent.charge == row);
-  CHECK(sent.items.at(0).count == 1);
+  CHECK(sent.cohort.at(0).block->rows() == 1);
 }

@@ -10,7 +10,7 @@ using namespace sluice::test;
 TEST_CASE_FIXTURE(collector_fixture,
                   "a new registration takes nothing that the sink has") {
   start();
-  send(2, block_of({{7, 40}}), 39);
+  send(3, block_of({{7, 40}}), 39);
   REQUIRE(written() == rows_at{40}); // not durable yet
   keep(uut.on_unknown({channel, registration}, now));
   note();

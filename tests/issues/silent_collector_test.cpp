@@ -24,7 +24,7 @@ struct fixture : shard_fixture {
 
 TEST_CASE_FIXTURE(fixture, "no watermark speaks for who was forgotten") {
   auto mark = take<watermark>().back();
-  CHECK(mark.behind == std::vector<stream_ref>{{slots[first], {1}}});
+  CHECK(mark.behind == std::vector<cohort_change>{{slots[first], {1}, {3}}});
   append(block_of({{7, 60}}), 70);
   CHECK(rows().empty());
 }

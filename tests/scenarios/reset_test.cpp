@@ -48,7 +48,8 @@ TEST_CASE_FIXTURE(serving_side, "reset after the checkpoint advanced") {
   pass_time();
   REQUIRE(status().segments_removed > 0);
   append({120}, 140);
-  reset(3, 99); // resolved - 1
+  collector.take<delivery>(); // to the cohort
+  reset(3, 99);               // resolved - 1
   auto hello = take_handshake();
   REQUIRE(hello);
   CHECK(hello->lower_bound == timestamp{100});

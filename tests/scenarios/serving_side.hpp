@@ -119,15 +119,16 @@ struct serving_side : deterministic {
   void credit_of(std::uint64_t bytes) {
     tell(collector, shard, credit{channel, {++up}, {{feed, bytes, bytes}}});
   }
-  /// commit_ts of the rows that came for an epoch.
+  /// commit_ts of the rows that came for an epoch, or for a cohort.
   std::vector<std::uint64_t> rows(std::uint64_t of_epoch) {
     auto result = std::vector<std::uint64_t>{};
-    for (const auto& x : collector.take<delivery>())
-      for (const auto& item : x.items)
-        for (std::uint32_t i = 0; i < item.count; ++i)
-          if (item.stream_epoch == epoch{of_epoch})
-            result.push_back(
-              item.block->grouped(item.first + i).commit_ts().value);
+    for (auto x : collector.take<delivery>()) {
+      std::erase_if(x.items, [&](const delivery_item& item) {
+        return item.stream_epoch != epoch{of_epoch};
+      });
+      each_row(x,
+               [&](row_view row) { result.push_back(row.commit_ts().value); });
+    }
     return result;
   }
   /// The last one since this was called before.

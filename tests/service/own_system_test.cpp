@@ -99,6 +99,7 @@ struct vault_keeper_data {
   static inline const char* name = "vault_keeper";
   incarnation writer;
   std::uint64_t batch = 0;
+  schema_book schemas;
 };
 
 sink_actor::behavior_type
@@ -120,7 +121,9 @@ vault_keeper(sink_actor::stateful_pointer<vault_keeper_data> self,
     [=](const write_rows& x) {
       if (x.writer != self->state.writer)
         return;
-      for (const auto& item : x.items) {
+      auto items = by_table(x, self->state.schemas);
+      REQUIRE(items);
+      for (const auto& item : *items) {
         to->positions[item.after.table] = item.after;
         to->rows += item.count;
       }

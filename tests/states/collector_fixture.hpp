@@ -78,20 +78,27 @@ struct collector_fixture {
                             {complete_to}}}},
                          now));
   }
-  void watermark_of(std::uint64_t resolved, std::vector<caught_up> in_sync = {},
-                    std::vector<stream_ref> behind = {}) {
+  /// Rows for the cohort, up to `to`.
+  void send_cohort(const block_ptr& block, row_cursor to,
+                   std::vector<std::uint32_t> runs = {}) {
+    keep(uut.on_delivery({mark(), feed, 10, {}, {{block, std::move(runs), to}}},
+                         now));
+  }
+  void watermark_of(std::uint64_t resolved,
+                    std::vector<cohort_change> in_sync = {},
+                    std::vector<cohort_change> behind = {}) {
     keep(uut.on_watermark(
       {mark(), {{resolved}, {}}, std::move(behind), std::move(in_sync)}, now));
   }
-  void catch_up(std::uint64_t resolved, std::uint64_t last_seq) {
-    watermark_of(resolved, {{asked.stream, asked.stream_epoch, {last_seq}}});
+  void catch_up(std::uint64_t resolved, std::uint64_t at) {
+    watermark_of(resolved, {{asked.stream, asked.stream_epoch, {at}}});
   }
   /// Open at 20, registered, reset and in sync.
   void start() {
     open({position(20, 20)}, 20);
     make_ready();
     shake(20);
-    catch_up(20, 1);
+    catch_up(20, 2);
   }
   /// What was reset now.
   void restarted() {
@@ -140,10 +147,8 @@ struct collector_fixture {
   std::vector<std::uint64_t> written() const {
     auto result = std::vector<std::uint64_t>{};
     for (const auto& x : look<write_rows>())
-      for (const auto& item : x.items)
-        for (std::uint32_t i = 0; i < item.count; ++i)
-          result.push_back(
-            item.block->grouped(item.first + i).commit_ts().value);
+      each_row(x,
+               [&](row_view row) { result.push_back(row.commit_ts().value); });
     return result;
   }
   std::uint64_t effective() const {

@@ -106,7 +106,7 @@ TEST_CASE_FIXTURE(collector_fixture,
   CHECK(uut.status(feed).failure.code == errc::lost_by_retention);
   CHECK(look_one<remove_dispatchers>().registrations
         == std::vector{registration});
-  send(2, block_of({{7, 40}}), 39);
+  send(3, block_of({{7, 40}}), 39);
   CHECK(written().empty());
 }
 
@@ -144,7 +144,7 @@ TEST_CASE_FIXTURE(collector_fixture,
   keep(uut.on_sink_opened(more, {{4}, {}, {20}}, now));
   CHECK(look<register_dispatchers>().size() == 1);
   keep(uut.on_unsubscribe({more}));
-  send(2, block_of({{7, 40}}), 39);
+  send(3, block_of({{7, 40}}), 39);
   CHECK(written() == rows_at{40});
   CHECK(uut.status(more).failure.code == errc::unknown_feed);
 }
@@ -154,7 +154,7 @@ TEST_CASE_FIXTURE(collector_fixture,
 TEST_CASE_FIXTURE(collector_fixture,
                   "rows of an item that has a gap reach nobody") {
   start();
-  send(3, block_of({{7, 60}}), 59);
+  send(4, block_of({{7, 60}}), 59);
   CHECK(written().empty());
   CHECK(effective() == 20);
   restarted();
@@ -169,8 +169,8 @@ TEST_CASE_FIXTURE(collector_fixture,
     {mark(),
      feed,
      10,
-     {{asked.stream, {7}, {2}, block_of({{7, 90}}), 0, 1, {89}},
-      {asked.stream, {1}, {2}, block_of({{7, 40}}), 0, 1, {39}}}},
+     {{asked.stream, {7}, {3}, block_of({{7, 90}}), 0, 1, {89}},
+      {asked.stream, {1}, {3}, block_of({{7, 40}}), 0, 1, {39}}}},
     now));
   CHECK(written() == rows_at{40});
 }
@@ -183,7 +183,7 @@ TEST_CASE_FIXTURE(collector_fixture, "a lost last row is seen by the channel") {
   CHECK(uut.effective_resolved(feed, {7}) == resolved); // not applied
   CHECK(look_one<digest_request>().channel == channel);
   keep(uut.on_digest(
-    {mark(), {{registration, {0}, {1}, {2}, false, {50}}}, true}, now));
+    {mark(), {{registration, {0}, {1}, {3}, false, {50}}}, true}, now));
   restarted();
   CHECK(asked.reset_ts == timestamp{20});
   CHECK(effective() == 20);
@@ -198,7 +198,7 @@ TEST_CASE_FIXTURE(collector_fixture, "the digest is asked for until it comes") {
   advance(200ms);
   CHECK(look<digest_request>().size() == 1);
   keep(uut.on_digest(
-    {mark(), {{registration, {0}, {1}, {1}, false, {20}}}, true}, now));
+    {mark(), {{registration, {0}, {1}, {2}, false, {20}}}, true}, now));
   CHECK(look<reset_streams>().empty()); // nothing of it was lost
   advance(200ms);
   CHECK(look<digest_request>().empty());
@@ -224,9 +224,9 @@ TEST_CASE_FIXTURE(collector_fixture,
 TEST_CASE_FIXTURE(collector_fixture,
                   "a watermark of another epoch has no effect") {
   start();
-  watermark_of(30, {}, {{asked.stream, {7}}});
+  watermark_of(30, {}, {{asked.stream, {7}, {3}}});
   CHECK(effective() == 30); // not behind
-  watermark_of(40, {{asked.stream, {7}, {1}}}, {});
+  watermark_of(40, {{asked.stream, {7}, {3}}}, {});
   CHECK(look<reset_streams>().empty());
   CHECK(effective() == 40);
 }
@@ -236,9 +236,9 @@ TEST_CASE_FIXTURE(collector_fixture, "{becoming behind lowers the effective "
   start();
   watermark_of(90);
   CHECK(effective() == 90);
-  watermark_of(200, {}, {{asked.stream, asked.stream_epoch}});
+  watermark_of(200, {}, {{asked.stream, asked.stream_epoch, {3}}});
   CHECK(effective() == 90);
-  send(2, block_of({{7, 95}}), 94);
+  send(4, block_of({{7, 95}}), 94);
   CHECK(effective() == 94);
 }
 
@@ -246,9 +246,9 @@ TEST_CASE_FIXTURE(collector_fixture,
                   "RESET sent and a watermark from before it: "
                   "the stream stays behind") {
   start();
-  send(3, block_of({{7, 60}}), 59); // a gap
+  send(4, block_of({{7, 60}}), 59); // a gap
   restarted();
-  watermark_of(1'000, {{{0}, {1}, {2}}}); // sent before RESET came
+  watermark_of(1'000, {{{0}, {1}, {3}}}); // sent before RESET came
   CHECK(effective() == 20);
   advance(200ms);
   auto beat = look_one<heartbeat>();

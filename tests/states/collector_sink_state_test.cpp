@@ -28,7 +28,7 @@ TEST_CASE_FIXTURE(collector_fixture,
 TEST_CASE_FIXTURE(collector_fixture,
                   "rows under way are above the bulk value") {
   start();
-  send(2, block_of({{7, 40}}), 39);
+  send(3, block_of({{7, 40}}), 39);
   CHECK(written() == rows_at{40});
   advance(200ms);
   auto part = look_one<heartbeat>().feeds.at(0);
@@ -39,7 +39,7 @@ TEST_CASE_FIXTURE(collector_fixture,
 TEST_CASE_FIXTURE(collector_fixture,
                   "a stream that is behind is an exception") {
   start();
-  watermark_of(50, {}, {{asked.stream, asked.stream_epoch}});
+  watermark_of(50, {}, {{asked.stream, asked.stream_epoch, {3}}});
   advance(200ms);
   CHECK(look_one<heartbeat>().feeds.at(0).exceptions.size() == 1);
 }
@@ -59,7 +59,7 @@ TEST_CASE_FIXTURE(collector_fixture,
 TEST_CASE_FIXTURE(collector_fixture,
                   "a low watermark goes to the sink behind its rows") {
   start();
-  send(2, block_of({{7, 40}}), 39);
+  send(3, block_of({{7, 40}}), 39);
   watermark_of(90);
   CHECK(look<store_watermark>().empty());
   advance(200ms);
@@ -95,8 +95,8 @@ TEST_CASE_FIXTURE(collector_fixture,
 TEST_CASE_FIXTURE(collector_fixture,
                   "no low watermark above what a stream has that is behind") {
   start();
-  send(2, block_of({{7, 40}}), 39);
-  watermark_of(50, {}, {{asked.stream, asked.stream_epoch}});
+  send(3, block_of({{7, 40}}), 39);
+  watermark_of(50, {}, {{asked.stream, asked.stream_epoch, {4}}});
   advance(200ms);
   for (const auto& x : look<store_watermark>())
     CHECK(x.ts < timestamp{40});
@@ -105,8 +105,8 @@ TEST_CASE_FIXTURE(collector_fixture,
 TEST_CASE_FIXTURE(collector_fixture,
                   "no promise counts for rows that a sink has lost") {
   start();
-  send(2, block_of({{7, 40}}), 40);
-  catch_up(60, 2);
+  send(3, block_of({{7, 40}}), 40);
+  watermark_of(60);
   fail();
   watermark_of(90);
   CHECK(uut.effective_resolved(feed, {7}) < timestamp{40});
@@ -126,7 +126,7 @@ TEST_CASE("many rows durable are a heartbeat before its time") {
   all.keep(all.uut.on_subscribe({{all.feed, "f", per_table()}}));
   all.keep(all.uut.on_tables({all.feed, {all.info(7)}}, all.now));
   all.start();
-  all.send(2, block_of({{7, 40}, {7, 60}}), 59);
+  all.send(3, block_of({{7, 40}, {7, 60}}), 59);
   all.durable(1, 20);
   CHECK(all.look<heartbeat>().size() == 1);
 }
@@ -152,11 +152,11 @@ TEST_CASE_FIXTURE(collector_fixture,
 TEST_CASE_FIXTURE(collector_fixture,
                   "accepted rows that were lost come again") {
   start();
-  send(2, block_of({{7, 40}, {7, 60}}), 60);
-  catch_up(60, 3);
+  send(3, block_of({{7, 40}, {7, 60}}), 60);
+  watermark_of(60);
   fail();                               // before anything was durable
   CHECK(look<reset_streams>().empty()); // nobody could take the rows
-  send(4, block_of({{7, 80}}), 80, {1});
+  send(5, block_of({{7, 80}}), 80, {1});
   CHECK(written().empty());
   advance(100ms);
   CHECK(look<open_sink>().size() == 1);
@@ -171,7 +171,7 @@ TEST_CASE_FIXTURE(collector_fixture,
 TEST_CASE_FIXTURE(collector_fixture,
                   "what an older life of a sink says is ignored") {
   start();
-  send(2, block_of({{7, 40}}), 40);
+  send(3, block_of({{7, 40}}), 40);
   fail();
   open({position(20, 20)}, 20, {4});
   durable(1, 40); // of writer 3
@@ -184,7 +184,7 @@ TEST_CASE_FIXTURE(collector_fixture,
 
 TEST_CASE_FIXTURE(collector_fixture, "a sink that is further is believed") {
   start();
-  send(2, block_of({{7, 40}, {7, 60}}), 60);
+  send(3, block_of({{7, 40}, {7, 60}}), 60);
   fail(); // it had committed, the answer got lost
   open({position(60, 60)}, 60, {4});
   restarted();
@@ -197,7 +197,7 @@ TEST_CASE_FIXTURE(collector_fixture, "a sink that is further is believed") {
 TEST_CASE_FIXTURE(collector_fixture,
                   "an older copy of a sink is a registration") {
   start();
-  send(2, block_of({{7, 40}}), 40);
+  send(3, block_of({{7, 40}}), 40);
   durable(1, 40);
   watermark_of(40);
   advance(200ms);
@@ -216,8 +216,8 @@ TEST_CASE_FIXTURE(collector_fixture,
 TEST_CASE_FIXTURE(collector_fixture,
                   "after a gap no more than accepted is reported") {
   start();
-  send(2, block_of({{7, 40}, {7, 60}}), 60);
-  send(9, block_of({{7, 90}}), 90); // a gap: epoch 2 after 20
+  send(3, block_of({{7, 40}, {7, 60}}), 60);
+  send(10, block_of({{7, 90}}), 90); // a gap: epoch 2 after 20
   restarted();
   CHECK(asked.reset_ts == timestamp{20});
   durable(1, 20); // rows of epoch 1 become durable meanwhile
@@ -245,7 +245,7 @@ TEST_CASE_FIXTURE(collector_fixture, "a refusal that is final stops the feed") {
 
 TEST_CASE_FIXTURE(collector_fixture, "rows are pinned until the sink lets go") {
   start();
-  send(2, block_of({{7, 40}}), 39);
+  send(3, block_of({{7, 40}}), 39);
   CHECK(uut.pinned_bytes() == 10);
   keep(uut.on_released(feed, {writer, 1}));
   CHECK(uut.pinned_bytes() == 0);
@@ -257,7 +257,7 @@ TEST_CASE_FIXTURE(collector_fixture, "rows are pinned until the sink lets go") {
 TEST_CASE_FIXTURE(collector_fixture,
                   "the last little credit is told, too, or a large row waits") {
   start();
-  send(2, block_of({{7, 40}}), 39);
+  send(3, block_of({{7, 40}}), 39);
   auto told = heartbeat{};
   auto answer = [&] { // until nobody has anything to say
     for (advance(200ms); !look<heartbeat>().empty(); advance(200ms)) {
@@ -320,13 +320,13 @@ TEST_CASE("feeds share the memory that there is for all of them") {
 TEST_CASE_FIXTURE(collector_fixture,
                   "whatever became of a delivery, it is let go") {
   start();
-  send(2, block_of({{7, 40}}), 39, {7}); // another epoch
+  send(3, block_of({{7, 40}}), 39, {7}); // another epoch
   CHECK(uut.pinned_bytes() == 0);
-  send(2, nullptr, 60); // no rows
+  send(3, nullptr, 60); // no rows
   CHECK(uut.pinned_bytes() == 0);
-  send(2, block_of({{7, 10}}), 60); // below the barrier
+  send(3, block_of({{7, 10}}), 60); // below the barrier
   CHECK(uut.pinned_bytes() == 0);
-  send(3, block_of({{7, 80}}), 79);
+  send(4, block_of({{7, 80}}), 79);
   fail();
   CHECK(uut.pinned_bytes() == 10); // held back: nobody takes rows now
   open({position(20, 20)}, 20, {4});
@@ -337,15 +337,15 @@ TEST_CASE_FIXTURE(collector_fixture,
                   "a transaction of four times the credit keeps "
                   "its checkpoint below") {
   start();
-  send(2, block_of({{7, 40, 0}}), 39);
-  send(3, block_of({{7, 40, 1}}), 39);
+  send(3, block_of({{7, 40, 0}}), 39);
+  send(4, block_of({{7, 40, 1}}), 39);
   durable(2, 20);
-  send(4, block_of({{7, 40, 2}}), 39);
-  watermark_of(30, {}, {{asked.stream, asked.stream_epoch}});
+  send(5, block_of({{7, 40, 2}}), 39);
+  watermark_of(30, {}, {{asked.stream, asked.stream_epoch, {6}}});
   advance(200ms);
   CHECK(look_one<heartbeat>().feeds.at(0).exceptions.at(0).checkpoint
         <= timestamp{39});
-  send(5, block_of({{7, 40, 3}}), 40);
+  send(7, block_of({{7, 40, 3}}), 40);
   durable(4, 20);
   advance(200ms);
   CHECK(look_one<heartbeat>().feeds.at(0).exceptions.at(0).checkpoint

@@ -101,7 +101,7 @@ TEST_CASE("a heartbeat speaks for a late feed up to its last row") {
   CHECK(all.uut.checkpoint_of(all.first) == timestamp{59});
 }
 
-TEST_CASE("a stream that scanned past its late feed joins it") {
+TEST_CASE("a stream that scanned past its late cohort waits for it") {
   auto all = shard_fixture{{}, row_size()};
   into_sync(all);
   all.append(row_at(40), 40);
@@ -114,10 +114,12 @@ TEST_CASE("a stream that scanned past its late feed joins it") {
   auto request = all.take_one<scan_request>();
   all.append(row_at(70, 8), 70);
   all.scanned(request, nullptr);
-  CHECK(all.uut.find(second)->joined);
+  CHECK_FALSE(all.uut.find(second)->joined);
   CHECK(all.rows().empty()); // behind the row of the other table
   all.grant(3 * row_size());
-  CHECK(all.rows() == rows_at{60, 70});
+  CHECK(all.rows() == rows_at{70, 60}); // single streams come first
+  CHECK(all.uut.find(second)->joined);
+  CHECK(all.take_one<watermark>().in_sync.size() == 1);
 }
 
 TEST_CASE_FIXTURE(shard_fixture,
@@ -152,7 +154,7 @@ TEST_CASE("a late feed reads blocks that have left the window") {
   REQUIRE(request.entries.size() == 1);
   CHECK_FALSE(request.entries[0].registration);
   CHECK(request.entries[0].table == all_tables);
-  CHECK(request.entries[0].after == row_cursor::end_of({59}));
+  CHECK(request.entries[0].after == row_at(60)->first_cursor().previous());
   all.scanned(request, row_at(60));
   CHECK(all.rows() == rows_at{60});
   CHECK(all.take_one<watermark>().promise == channel_promise{{60}, {}});
@@ -168,7 +170,8 @@ TEST_CASE("a feed that wants little of what it missed scans tables") {
   all.append(block_of({{7, 60}, {9, 61}, {9, 62}, {9, 63}, {9, 64}}), 64);
   CHECK(all.rows().empty());
   auto mark = all.take_one<watermark>();
-  CHECK(mark.behind == std::vector{stream_ref{all.slots[all.first], {1}}});
+  CHECK(mark.behind
+        == std::vector{cohort_change{all.slots[all.first], {1}, {3}}});
   CHECK(mark.promise.late.empty());
   all.keep(all.uut.on_tick(std::chrono::milliseconds{400}));
   CHECK(all.take_one<watermark>().behind.empty()); // not said again
@@ -214,7 +217,7 @@ TEST_CASE_FIXTURE(shard_fixture, "a restarted store is read anew") {
   resolve(50);
   auto request = take_one<scan_request>();
   CHECK(request.store == incarnation{2});
-  CHECK(request.entries.at(0).after == row_cursor::end_of({50}));
+  CHECK(request.entries.at(0).after == row_at(60)->last_cursor());
   CHECK(uut.find(first)->joined);
   scanned(request, nullptr);
   append(row_at(60), 70); // once more, as it was lost

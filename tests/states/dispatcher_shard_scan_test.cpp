@@ -356,7 +356,7 @@ TEST_CASE_FIXTURE(shard_fixture, "a digest lists all streams of the channel") {
   CHECK(answer.last);
   REQUIRE(answer.entries.size() == 2);
   CHECK(answer.entries[0]
-        == digest_entry{first, slots[first], {1}, {1}, false, {20}});
+        == digest_entry{first, slots[first], {1}, {2}, false, {20}});
   CHECK(answer.entries[1]
         == digest_entry{second, slots[second], {0}, {0}, true, {0}});
   keep(uut.on_remove({channel, {1}, {first}}));

@@ -246,7 +246,7 @@ TEST_CASE_FIXTURE(shard_fixture,
   auto mark = take_one<watermark>(); // no new notification came
   CHECK(mark.promise.resolved == timestamp{500});
   REQUIRE(mark.in_sync.size() == 1);
-  CHECK(mark.in_sync[0] == caught_up{slots[first], {1}, {1}});
+  CHECK(mark.in_sync[0] == cohort_change{slots[first], {1}, {2}});
 }
 
 TEST_CASE("only the last records of resets are kept") {
@@ -407,7 +407,7 @@ TEST_CASE_FIXTURE(shard_fixture,
   beat(2, 20, first, seen);
   CHECK(uut.checkpoint_of(first) == timestamp{20});
   CHECK_FALSE(uut.find(first)->in_sync_since);
-  beat_all(seen, 1'000); // of an acknowledgement before the new caught_up
+  beat_all(seen, 1'000); // of an acknowledgement before it is in sync anew
   CHECK(uut.checkpoint_of(first) == timestamp{20});
 }
 

@@ -189,6 +189,7 @@ private:
                        item.stream_epoch,
                        {item.first_seq.value + item.count - 1},
                        item.complete_to});
+    // Rows for its cohort promise nothing; the watermark does.
   }
   void collect(const watermark& x, registration_id id, slot,
                const dispatcher_state& d, messages& out) {

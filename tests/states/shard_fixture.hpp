@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <variant>
@@ -66,12 +67,14 @@ struct shard_fixture {
 
   void append(const block_ptr& block, std::uint64_t resolved) {
     auto message = progress{store, {}, {++last}, {resolved}};
+    log_resolved = resolved;
     message.blocks.push_back({{last}, block});
     keep(uut.on_progress(message));
   }
   void resolve(std::uint64_t ts) {
-    keep(uut.on_schema_resolved({{ts}}));
-    keep(uut.on_progress({store, {}, {last}, {ts}}), true);
+    log_resolved = ts;
+    keep(uut.on_progress({store, {}, {last}, {ts}}));
+    keep(uut.on_schema_resolved({{ts}}), true);
   }
   /// Answers the open scan: all entries get these rows.
   void scanned(const block_ptr& block) {
@@ -109,7 +112,8 @@ struct shard_fixture {
     add(id, start, table);
     reset(1, start, id);
     look_up();
-    keep(uut.on_progress({store, {}, {last}, {}}), true);
+    log_resolved = std::max(log_resolved, start);
+    keep(uut.on_progress({store, {}, {last}, {log_resolved}}), true);
     scanned(nullptr);
     REQUIRE(uut.find(id)->joined);
   }
@@ -142,10 +146,8 @@ struct shard_fixture {
   rows_at rows() {
     auto result = rows_at{};
     for (const auto& x : take<delivery>())
-      for (const auto& item : x.items)
-        for (std::uint32_t i = 0; i < item.count; ++i)
-          result.push_back(
-            item.block->grouped(item.first + i).commit_ts().value);
+      each_row(x,
+               [&](row_view row) { result.push_back(row.commit_ts().value); });
     return result;
   }
 
@@ -156,6 +158,7 @@ struct shard_fixture {
   std::chrono::milliseconds now{0};
   std::uint64_t up = 0;
   std::uint64_t last = 0;
+  std::uint64_t log_resolved = 0;
 };
 
 } // namespace sluice::test

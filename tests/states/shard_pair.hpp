@@ -16,6 +16,7 @@
 #include "actors/dispatcher_shard_state.hpp"
 #include "naive_model.hpp"
 #include "tests/support/dice.hpp"
+#include "tests/support/rows.hpp"
 
 namespace sluice::test {
 
@@ -418,16 +419,18 @@ private:
       auto* rows = std::get_if<write_rows>(&x.message);
       if (rows == nullptr || !noted_.insert({rows->writer, rows->batch}).second)
         continue;
-      for (const auto& item : rows->items) {
-        for (std::uint32_t i = 0; i < item.count; ++i) {
-          auto row = item.block->grouped(item.first + i);
-          auto t = row.table().value;
-          REQUIRE(item.schema->version == row.schema());
-          REQUIRE(accepted_[t] < rows_[t].size());
-          REQUIRE(row.cursor() == rows_[t][accepted_[t]]);
-          ++accepted_[t];
-        }
-      }
+      schemas_.add(rows->schemas);
+      for (const auto& item : rows->items)
+        if (item.block)
+          REQUIRE(item.schema->version
+                  == item.block->grouped(item.first).schema());
+      each_row(*rows, [&](row_view row) {
+        auto t = row.table().value;
+        REQUIRE(schemas_.find(row.table(), row.schema()) != nullptr);
+        REQUIRE(accepted_[t] < rows_[t].size());
+        REQUIRE(row.cursor() == rows_[t][accepted_[t]]);
+        ++accepted_[t];
+      });
       if (whole())
         REQUIRE((rows->torn || ends_.contains(prefix(accepted_))));
     }
@@ -571,11 +574,10 @@ private:
     auto batch = std::uint64_t{0};
     for (const auto& rows : written_) {
       batch = rows.batch;
-      for (const auto& item : rows.items) {
-        positions_[item.after.table.value] = item.after;
-        if (item.count > 0)
-          durable_[item.block->grouped(item.first).table().value] += item.count;
-      }
+      auto items = by_table(rows, schemas_);
+      REQUIRE(items);
+      for (const auto& item : *items)
+        store(item);
     }
     written_.clear();
     if (whole()) // no part of a transaction
@@ -585,6 +587,11 @@ private:
       batch = last_batch_;
     last_batch_ = batch;
     up(collector_.on_durable(feed, {writer_, batch, low_}));
+  }
+  void store(const write_item& x) {
+    positions_[x.after.table.value] = x.after;
+    if (x.count > 0)
+      durable_[x.block->grouped(x.first).table().value] += x.count;
   }
   void open_sink_now() {
     std::erase_if(to_sink_, [](const auto& x) {
@@ -646,6 +653,7 @@ private:
   bool lose_next_down_ = false;
 
   // the sink
+  schema_book schemas_;
   incarnation writer_;
   incarnation writer_count_;
   std::vector<write_rows> written_;

@@ -10,6 +10,7 @@
 #include "actors/sinks/callback_sink_state.hpp"
 #include "actors/sinks/connector_sink_state.hpp"
 #include "messages/control.hpp"
+#include "tests/support/rows.hpp"
 #include "tests/support/sink_samples.hpp"
 
 /// Both sinks under random schedules, with failures: nothing is stored that a
@@ -46,6 +47,8 @@ struct world {
   std::uint64_t batch = 0;
   std::uint64_t sent = 0; // all rows <= it, of both tables
   std::map<table_id, std::uint64_t> known;
+  std::map<table_id, std::uint64_t> barrier;
+  std::vector<schema_ptr> schemas; // that the sink was not told
   // -- the target
   incarnation newest;
   std::map<table_id, table_position> positions;
@@ -82,11 +85,15 @@ struct world {
     writer = x.writer;
     batch = 0;
     sent = rows_max;
+    schemas = {schema_of(1), schema_of(2)};
     for (auto id : {table_id{1}, table_id{2}}) {
-      known[id] = x.low_watermark.value;
+      known[id] = barrier[id] = x.low_watermark.value;
       for (const auto& position : x.positions)
-        if (position.table == id)
+        if (position.table == id) {
           known[id] = std::max(known[id], position.checkpoint.value);
+          barrier[id] = std::max(
+            {barrier[id], known[id], position.cursor.commit_ts.value});
+        }
       sent = std::min(sent, known[id]);
     }
   }
@@ -94,16 +101,27 @@ struct world {
     writer = {};
     mailbox.emplace_back(open_sink{});
   }
-  // Rows of both tables; those that the target has are left out.
+  // Rows of both tables; those that the target has are left out, and of a
+  // cohort's those, too, that are at or below its cursor.
   void send_rows() {
     auto items = std::vector<write_item>{};
+    auto of_cohort = std::vector<row>{};
+    auto together = chance(50);
     for (auto n = 1 + random() % 5; n > 0 && sent < rows_max; --n) {
       auto table = table_of(++sent);
-      if (sent > known[table])
+      if (together && sent > barrier[table])
+        of_cohort.emplace_back(table, sent);
+      else if (!together && sent > known[table])
         items.push_back(item(table.value, {sent}));
     }
-    if (!items.empty())
-      mailbox.emplace_back(write_rows{writer, ++batch, std::move(items)});
+    auto rows = write_rows{writer, batch + 1, std::move(items)};
+    if (!of_cohort.empty())
+      rows.cohort.push_back(cohort_of(of_cohort));
+    if (!rows.items.empty() || !rows.cohort.empty()) {
+      rows.schemas = std::exchange(schemas, {});
+      ++batch;
+      mailbox.emplace_back(std::move(rows));
+    }
     if (chance(30))
       mailbox.emplace_back(store_watermark{writer, {sent}});
   }
@@ -135,14 +153,15 @@ struct world {
     low = watermark.value_or(low);
   }
   // The rows of a batch that are new to the target.
-  std::vector<row> fresh(const std::vector<write_item>& items) const {
+  template <class Rows>
+  std::vector<row> fresh(const Rows& rows) const {
     auto result = std::vector<row>{};
-    for (const auto& x : items) {
-      auto at = positions.find(x.after.table);
-      for (auto ts : commits_of({x}))
-        if (at == positions.end() || ts > at->second.cursor.commit_ts.value)
-          result.emplace_back(x.after.table, ts);
-    }
+    test::each_row(rows, [&](row_view x) {
+      auto at = positions.find(x.table());
+      auto ts = x.commit_ts().value;
+      if (at == positions.end() || ts > at->second.cursor.commit_ts.value)
+        result.emplace_back(x.table(), ts);
+    });
     return result;
   }
 };
@@ -163,7 +182,8 @@ struct connector_world : world {
                      perform(uut.on_connected(opened()));
                    },
                    [&](connector_sink_state::write_target& x) {
-                     for (auto& y : fresh(x.items))
+                     for (auto& y : fresh(held_changes{
+                            x.items, {}, nullptr, {}, {}, 0, false}))
                        open.push_back(y);
                      perform(uut.on_written(maybe(3), now));
                    },
@@ -267,8 +287,10 @@ struct callback_world : world {
                      perform(uut.on_loaded(opened()));
                    },
                    [&](callback_sink_state::call& x) {
-                     auto got = fresh(x.items);
-                     REQUIRE(got.size() == commits_of(x.items).size());
+                     auto got = fresh(x.rows);
+                     auto all = std::size_t{0};
+                     test::each_row(x.rows, [&](row_view) { ++all; });
+                     REQUIRE(got.size() == all); // none comes again
                      given.emplace(x.answer.batch, got);
                      handed.emplace(x.answer.batch, std::move(got));
                      perform(uut.on_returned(x.answer, maybe(3)));

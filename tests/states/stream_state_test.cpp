@@ -39,8 +39,11 @@ struct fixture {
     return uut.on_schema_change(
       {{}, at_slot, {of}, {seq}, ddl(7, version, 50)});
   }
-  verdict caught_up(std::uint64_t of, std::uint64_t seq) {
-    return uut.on_caught_up({at_slot, {of}, {seq}});
+  verdict joins(std::uint64_t of, std::uint64_t seq) {
+    return uut.on_in_sync({at_slot, {of}, {seq}});
+  }
+  verdict leaves(std::uint64_t of, std::uint64_t seq, std::uint64_t resolved) {
+    return uut.on_behind({at_slot, {of}, {seq}}, {resolved}, {});
   }
 };
 
@@ -85,7 +88,8 @@ TEST_CASE_FIXTURE(fixture, "rows, DDL and promises that skip one are a gap") {
   CHECK(item(1, 3, block_of({{7, 40}}), 39) == verdict::gap);
   CHECK(item(1, 3, nullptr, 90) == verdict::gap);
   CHECK(alter(1, 3, 2) == verdict::gap);
-  CHECK(caught_up(1, 2) == verdict::gap);
+  CHECK(joins(1, 3) == verdict::gap);
+  CHECK(leaves(1, 3, 90) == verdict::gap);
   // Nothing of it was applied.
   CHECK(uut.last_seq() == sequence{1});
   CHECK(uut.effective_resolved({0}) == timestamp{20});
@@ -107,9 +111,9 @@ TEST_CASE_FIXTURE(fixture, "what another epoch sent has no effect") {
   CHECK(item(1, 2, block_of({{7, 40}}), 90) == verdict::stale);
   CHECK(item(3, 2, block_of({{7, 40}}), 90) == verdict::stale);
   CHECK(alter(1, 2, 2) == verdict::stale);
-  CHECK(caught_up(1, 1) == verdict::stale);
-  CHECK(caught_up(3, 1) == verdict::stale);
-  uut.on_behind({1}, {90});
+  CHECK(joins(1, 2) == verdict::stale);
+  CHECK(joins(3, 2) == verdict::stale);
+  CHECK(leaves(1, 2, 90) == verdict::stale);
   CHECK(uut.behind());
   CHECK(uut.effective_resolved({0}) == timestamp{20});
   CHECK(uut.accepted_to({0}) == timestamp{20});
@@ -173,35 +177,48 @@ TEST_CASE_FIXTURE(fixture, "a stream that is behind makes progress") {
   CHECK(uut.effective_resolved({1'000}) == timestamp{60});
 }
 
-TEST_CASE_FIXTURE(fixture, "caught up counts with the last sequence only") {
+TEST_CASE_FIXTURE(fixture, "joining the cohort takes the next place") {
   start();
   REQUIRE(item(1, 2, block_of({{7, 40}}), 39) == verdict::accepted);
-  CHECK(caught_up(1, 1) == verdict::gap);
-  CHECK(caught_up(1, 3) == verdict::gap);
+  CHECK(joins(1, 2) == verdict::gap);
+  CHECK(joins(1, 4) == verdict::gap);
   CHECK(uut.behind());
-  CHECK(caught_up(1, 2) == verdict::accepted);
+  CHECK(joins(1, 3) == verdict::accepted);
+  CHECK(uut.last_seq() == sequence{3});
   CHECK_FALSE(uut.behind());
   CHECK(uut.effective_resolved({100}) == timestamp{100});
 }
 
-TEST_CASE_FIXTURE(fixture, "caught up without handshake is a gap") {
+TEST_CASE_FIXTURE(fixture, "joining without handshake is a gap") {
   static_cast<void>(uut.restart({20}));
-  CHECK(caught_up(1, 1) == verdict::gap);
+  CHECK(joins(1, 1) == verdict::gap);
 }
 
 TEST_CASE_FIXTURE(fixture, "becoming behind keeps what was resolved") {
   start();
-  REQUIRE(caught_up(1, 1) == verdict::accepted);
-  uut.on_behind({1}, {90});
+  REQUIRE(joins(1, 2) == verdict::accepted);
+  CHECK(leaves(1, 3, 90) == verdict::accepted);
   CHECK(uut.effective_resolved({90}) == timestamp{90});
   CHECK(uut.effective_resolved({200}) == timestamp{90});
-  uut.on_behind({1}, {200}); // was behind already: untouched
+  CHECK(leaves(1, 4, 200) == verdict::gap); // it is behind already
   CHECK(uut.effective_resolved({200}) == timestamp{90});
+}
+
+TEST_CASE_FIXTURE(fixture, "who leaves a cohort has what that was sent") {
+  start();
+  auto place = row_cursor{{60}, {60}, 0};
+  uut.note_place(place); // not in it
+  CHECK(uut.barrier() == row_cursor{});
+  REQUIRE(joins(1, 2) == verdict::accepted);
+  REQUIRE(uut.on_behind({at_slot, {1}, {3}}, {90}, place) == verdict::accepted);
+  CHECK(uut.barrier() == place);
+  CHECK(item(1, 4, block_of({{7, 60}, {7, 80}}), 79) == verdict::accepted);
+  CHECK(fresh == 1);
 }
 
 TEST_CASE_FIXTURE(fixture, "a reset goes back to what it asks for") {
   start();
-  REQUIRE(caught_up(1, 1) == verdict::accepted);
+  REQUIRE(joins(1, 2) == verdict::accepted);
   auto request = uut.restart({30});
   CHECK(request == reset_entry{{1, 1}, at_slot, {2}, {30}});
   CHECK(uut.behind());

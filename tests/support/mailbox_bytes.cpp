@@ -36,8 +36,12 @@ public:
     } else if (message.match_elements<delivery>()) {
       for (const auto& x : message.get_as<delivery>(0).items)
         take(x.block);
+      for (const auto& x : message.get_as<delivery>(0).cohort)
+        take(x.block);
     } else if (message.match_elements<write_rows>()) {
       for (const auto& x : message.get_as<write_rows>(0).items)
+        take(x.block);
+      for (const auto& x : message.get_as<write_rows>(0).cohort)
         take(x.block);
     }
   }

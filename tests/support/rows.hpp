@@ -6,6 +6,7 @@
 
 #include "messages/row.hpp"
 #include "messages/schema.hpp"
+#include "messages/schema_book.hpp"
 
 /// Blocks and schemas with numbers that are easy to read.
 namespace sluice::test {
@@ -47,6 +48,19 @@ inline std::vector<std::uint64_t> times(const block_ptr& block) {
   for (std::size_t i = 0; block != nullptr && i < block->rows(); ++i)
     result.push_back(block->row(i).commit_ts().value);
   return result;
+}
+
+/// The rows of a delivery, or of a batch for a sink, one after the other.
+template <class Message, class F>
+void each_row(const Message& x, F f) {
+  for (const auto& item : x.items)
+    for (std::uint32_t i = 0; i < item.count; ++i)
+      f(item.block->grouped(item.first + i));
+  for (const auto& rows : x.cohort)
+    for_each_run(rows, [&](const block_run& run) {
+      for (std::uint32_t i = 0; i < run.count; ++i)
+        f(rows.block->grouped(run.first + i));
+    });
 }
 
 inline ddl_event ddl(std::uint64_t table, std::uint64_t version,

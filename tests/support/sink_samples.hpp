@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "messages/row.hpp"
@@ -61,6 +62,20 @@ inline write_item item(std::uint64_t table,
 inline write_item checkpoint_item(std::uint64_t table, std::uint64_t cursor,
                                   std::uint64_t checkpoint) {
   return {schema_of(table), nullptr, 0, 0, position(table, cursor, checkpoint)};
+}
+
+/// Rows of (table, commit), for a cohort.
+inline cohort_rows
+cohort_of(const std::vector<std::pair<table_id, std::uint64_t>>& rows) {
+  auto builder = row_block_builder{};
+  auto last = std::uint64_t{0};
+  for (const auto& [table, ts] : rows) {
+    auto one = inserts(table.value, {ts});
+    builder.add(one->row(0));
+    builder.end();
+    last = ts;
+  }
+  return {builder.finish(), {}, row_cursor::end_of({last})};
 }
 
 /// Commit timestamps of the rows that the items still have.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "messages/schema_book.hpp"
+
 namespace sluice::exploration {
 
 namespace {
@@ -23,7 +25,7 @@ void collector_watch::before(const delivery& x,
                              const collector_shard_state& uut) {
   auto pinned = uut.pinned_bytes();
   rules_.check(rule::i18, pinned == 0 || pinned + x.charge <= credit_);
-  out_of_place_ = true;
+  out_of_place_ = x.cohort.empty();
   for (const auto& item : x.items) {
     const auto* found = stream_at(item.stream, *truth_, uut);
     if (found != nullptr && found->stream_epoch() == item.stream_epoch
@@ -35,6 +37,12 @@ void collector_watch::before(const delivery& x,
         && item.block->grouped(item.first).cursor() <= found->barrier())
       rules_.reach(probe::rows_known);
   }
+  for (const auto& part : x.cohort)
+    for_each_run(part, [&](const block_run& run) {
+      const auto* found = uut.find(feed, run.table);
+      if (found != nullptr && found->behind()) // it waits for its handshake
+        rules_.reach(probe::delivery_stale);
+    });
 }
 
 void collector_watch::before(const rows_durable& x,
@@ -118,6 +126,12 @@ void collector_watch::see(const collector_shard_state::to_sink& x,
       take_row(item.after.table, item.block->grouped(item.first + i).cursor());
     to.emplace_back(item.after.table, item.count);
   }
+  for (const auto& part : rows->cohort)
+    for_each_run(part, [&](const block_run& run) {
+      for (std::uint32_t i = 0; i < run.count; ++i)
+        take_row(run.table, part.block->grouped(run.first + i).cursor());
+      to.emplace_back(run.table, run.count);
+    });
 }
 
 void collector_watch::take_row(table_id table, row_cursor cursor) {

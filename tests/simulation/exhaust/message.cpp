@@ -87,6 +87,8 @@ struct describing {
       result += ", slot " + text(y.stream.value) + " epoch "
                 + text(y.stream_epoch.value) + " rows " + text(y.count)
                 + " complete to " + text(y.complete_to.value);
+    for (const auto& y : x.cohort)
+      result += ", cohort to " + to_string(y.to);
     return result;
   }
   std::string operator()(const schema_change& x) const {

@@ -221,16 +221,29 @@ void shard_watch::see(const delivery& x, const dispatcher_shard_state&) {
     rules_.check(rule::i18, !step_.stale.contains(s->who.id));
     take_item(*s, item);
   }
+  for (const auto& part : x.cohort)
+    for_each_run(part, [&](const block_run& run) {
+      auto* s = in_cohort(x.feed, run.table);
+      if (rules_.check(rule::i7, s != nullptr))
+        take_rows(*s, *part.block, run.first, run.count);
+    });
 }
 
 void shard_watch::take_item(stream& s, const delivery_item& x) {
   rules_.check(rule::i6, x.stream_epoch == s.of);
   rules_.check(rule::i7, x.first_seq == s.seq.next());
   s.seq.value += x.count;
+  if (x.count > 0)
+    take_rows(s, *x.block, x.first, x.count);
+  promise(s, x.complete_to);
+}
+
+void shard_watch::take_rows(stream& s, const row_block& block,
+                            std::uint32_t first, std::uint32_t count) {
   const auto& rows = truth_->rows(s.who.table);
   auto& sent = step_.sent[s.who.id];
-  for (std::uint32_t i = 0; i < x.count; ++i) {
-    auto row = x.block->grouped(x.first + i);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    auto row = block.grouped(first + i);
     if (step_.scan && i == 0 && sent.contains(row.commit_ts()))
       rules_.reach(probe::joined_in_commit);
     sent.insert(row.commit_ts());
@@ -240,7 +253,14 @@ void shard_watch::take_item(stream& s, const delivery_item& x) {
                                  && row.cursor() == rows[s.next_row]))
       ++s.next_row;
   }
-  promise(s, x.complete_to);
+}
+
+shard_watch::stream* shard_watch::in_cohort(feed_id feed, table_id table) {
+  for (auto& [id, s] : streams_)
+    if (s.in_sync && !ended_.contains(id) && s.who.feed == feed
+        && s.who.table == table)
+      return &s;
+  return nullptr;
 }
 
 void shard_watch::see(const schema_change& x, const dispatcher_shard_state&) {
@@ -264,7 +284,9 @@ void shard_watch::see(const watermark& x, const dispatcher_shard_state&) {
     rules_.check(rule::i24, s != nullptr);
     if (s == nullptr || s->of != ref.stream_epoch)
       continue;
+    rules_.check(rule::i7, s->in_sync && ref.seq == s->seq.next());
     rules_.reach(probe::became_behind);
+    s->seq = ref.seq;
     s->in_sync = false;
     s->since = {};
   }
@@ -272,7 +294,9 @@ void shard_watch::see(const watermark& x, const dispatcher_shard_state&) {
     auto* s = live(ref.stream);
     if (!rules_.check(rule::i24, s != nullptr))
       continue;
-    rules_.check(rule::i7, ref.stream_epoch == s->of && ref.last_seq == s->seq);
+    rules_.check(rule::i7, ref.stream_epoch == s->of && !s->in_sync
+                             && ref.seq == s->seq.next());
+    s->seq = ref.seq;
     rules_.reach(probe::joined);
     s->in_sync = true;
     s->since = x.mark.seq;

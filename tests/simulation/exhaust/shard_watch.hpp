@@ -5,6 +5,7 @@
 #include <set>
 
 #include "actors/dispatcher_shard_state.hpp"
+#include "messages/schema_book.hpp"
 #include "tests/simulation/exhaust/facts.hpp"
 #include "tests/simulation/exhaust/rules.hpp"
 
@@ -101,6 +102,9 @@ private:
   stream* live(registration_id id);
   stream* live(slot at);
   void take_item(stream& s, const delivery_item& x);
+  void take_rows(stream& s, const row_block& block, std::uint32_t first,
+                 std::uint32_t count);
+  stream* in_cohort(feed_id feed, table_id table);
   void promise(stream& s, timestamp ts);
   void promise_all(const channel_promise& x);
   void check_stream(const stream& s, const dispatcher_shard_state& shard);

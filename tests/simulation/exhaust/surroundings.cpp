@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "messages/schema_book.hpp"
 #include "tests/simulation/exhaust/world.hpp"
 
 /// What stands around the two shards, and how a schedule ends.
@@ -113,6 +114,12 @@ void world::commit() {
       sink_.positions[item.after.table] = item.after;
       sink_.rows[item.after.table] += item.count;
     }
+    for (const auto& part : batch.cohort)
+      for_each_run(part, [&](const block_run& run) {
+        sink_.positions[run.table] = {run.table, run.last_cursor,
+                                      part.to.complete_to()};
+        sink_.rows[run.table] += run.count;
+      });
   }
   sink_.low = std::max(sink_.low, sink_.low_asked);
   check_positions();

@@ -88,8 +88,7 @@ scenario small_window() {
   result.window_bytes = 1;
   result.chains = {
     {append(), append(), append()},
-    {lose<delivery>(lane::shard_to_collector, "link loses a delivery"),
-     lose<delivery>(lane::shard_to_collector, "link loses a delivery")}};
+    {lose<delivery>(lane::shard_to_collector, "link loses a delivery")}};
   result.holds = {rule::i5, rule::i7, rule::i9, rule::i31};
   result.reaches = {probe::gap_seen, probe::progress_in_scan, probe::joined};
   return result;

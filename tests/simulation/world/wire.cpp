@@ -117,10 +117,14 @@ void wire::on_down(const delivery& x) {
   auto rows = std::uint64_t{0};
   for (const auto& item : x.items)
     rows += item.count;
+  for (const auto& part : x.cohort)
+    for_each_run(part, [&](const block_run& run) { rows += run.count; });
   if (!enter(x.mark, rows))
     return;
   for (const auto& item : x.items)
     take_item(item);
+  for (const auto& part : x.cohort)
+    take_cohort(x.feed, part);
 }
 
 void wire::on_down(const schema_change& x) {
@@ -148,16 +152,24 @@ void wire::on_down(const schema_change& x) {
 void wire::on_down(const watermark& x) {
   if (!enter(x.mark))
     return;
-  for (const auto& ref : x.behind)
-    if (auto* of = current(ref.stream, ref.stream_epoch, "behind")) {
-      of->complete = promised(*of);
-      of->in_sync = false;
-    }
+  auto change = [&](const cohort_change& to, bool in_sync) {
+    auto* of = current(to.stream, to.stream_epoch, "a change of cohort");
+    if (of == nullptr)
+      return;
+    checks_.check(
+      rule::i7, to.seq == of->seq.next() && of->in_sync != in_sync, [&] {
+        return fmt::format("change {} after {}", to.seq.value, of->seq.value);
+      });
+    of->seq = to.seq;
+    of->complete = promised(*of);
+    of->in_sync = in_sync;
+  };
+  for (const auto& to : x.behind)
+    change(to, false);
   check_not_less(x.promise);
   promise_ = x.promise;
-  for (const auto& ref : x.in_sync)
-    if (auto* of = current(ref.stream, ref.stream_epoch, "caught up"))
-      of->in_sync = true;
+  for (const auto& to : x.in_sync)
+    change(to, true);
   for (const auto& [at, of] : streams_)
     if (of.in_sync)
       check_promise(of);
@@ -215,14 +227,46 @@ void wire::take_item(const delivery_item& x) {
   check_promise(*of);
 }
 
+// Of a feed's streams in sync, and of nobody else. A REMOVE that the shard does
+// not know yet, or that got lost, leaves one there that has no collector.
+void wire::take_cohort(feed_id feed, const cohort_rows& x) {
+  for_each_run(x, [&](const block_run& run) {
+    auto known = missed_;
+    for (auto& [at, of] : streams_) {
+      const auto& life = lives_[of.registration];
+      if (!of.in_sync || life.who.feed != feed || life.who.table != run.table)
+        continue;
+      known = true;
+      for (std::uint32_t i = 0; i < run.count; ++i)
+        if (auto row = x.block->grouped(run.first + i);
+            !life.removed || is_next(of, row)) // or it is gone
+          take_row(of, row);
+    }
+    checks_.check(rule::i7, known, [&] {
+      return fmt::format("rows of table {} for nobody", run.table.value);
+    });
+  });
+  for (auto& [at, of] : streams_)
+    if (of.in_sync)
+      of.cut = std::max(of.cut, of.highest);
+}
+
+row_cursor wire::due(const stream& of, std::uint64_t table) const {
+  auto number = next(of, table);
+  auto there = number < truth_.of(table).size();
+  return there ? truth_.of(table, number).cursor : row_cursor{};
+}
+
+bool wire::is_next(const stream& of, const row_view& row) const {
+  return row.cursor() == due(of, row.table().value);
+}
+
 void wire::take_row(stream& of, const row_view& row) {
   auto table = row.table().value;
   auto number = next(of, table);
-  auto there = number < truth_.of(table).size();
-  auto due = there ? truth_.of(table, number).cursor : row_cursor{};
-  checks_.check(rule::i8, row.cursor() == due && row.cursor() > of.cut, [&] {
+  checks_.check(rule::i8, is_next(of, row) && row.cursor() > of.cut, [&] {
     return fmt::format("table {}: {} was sent, {} was the next", table,
-                       to_string(row.cursor()), to_string(due));
+                       to_string(row.cursor()), to_string(due(of, table)));
   });
   checks_.check(rule::i5, row.commit_ts() > promised(of), [&] {
     return fmt::format("table {}: {} was sent after {} was promised", table,
@@ -265,7 +309,7 @@ void wire::on_removed(const std::vector<registration_id>& ids) {
 void wire::on_registered(const register_dispatchers& x) {
   for (const auto& who : x.entries)
     for (auto& [id, life] : lives_)
-      if (id != who.id && life.who.dispatcher == who.dispatcher)
+      if (id < who.id && life.who.dispatcher == who.dispatcher)
         life.removed = true;
 }
 

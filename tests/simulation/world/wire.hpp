@@ -11,6 +11,7 @@
 #include "messages/heartbeat.hpp"
 #include "messages/registration.hpp"
 #include "messages/reset.hpp"
+#include "messages/schema_book.hpp"
 #include "messages/watermark.hpp"
 #include "tests/simulation/world/history.hpp"
 #include "tests/simulation/world/rules.hpp"
@@ -98,7 +99,10 @@ private:
   void check_sent(const std::vector<feed_total>& sent, std::uint64_t rows);
   stream* current(slot of, epoch in, const char* what);
   void take_item(const delivery_item& x);
+  void take_cohort(feed_id feed, const cohort_rows& x);
   void take_row(stream& of, const row_view& row);
+  [[nodiscard]] row_cursor due(const stream& of, std::uint64_t table) const;
+  [[nodiscard]] bool is_next(const stream& of, const row_view& row) const;
   void check_promise(const stream& of);
   void check_not_less(const channel_promise& x);
   [[nodiscard]] timestamp promised(const stream& x) const;

@@ -1,0 +1,101 @@
+#include <algorithm>
+#include <utility>
+
+#include "actors/collector_shard_state.hpp"
+#include "messages/block_ranges.hpp"
+#include "messages/schema_book.hpp"
+
+/// COLLECTOR_SHARD's side of cohorts: rows that came for all streams of a feed
+/// that are in sync.
+namespace sluice {
+
+namespace {
+
+// Rows that are durable already: none, unless something is wrong.
+std::uint64_t rows_below(const cohort_rows& x, timestamp low) {
+  auto result = std::uint64_t{0};
+  auto add = [&](const block_run& run) {
+    result += rows_up_to(*x.block, run.first, run.count,
+                         row_cursor::end_of(low));
+  };
+  for (auto i : x.runs)
+    add(x.block->runs()[i]);
+  if (x.runs.empty())
+    for (const auto& run : x.block->runs())
+      add(run);
+  return result;
+}
+
+} // namespace
+
+// @returns How many rows were taken.
+std::uint64_t collector_shard_state::take_cohort(feed_entry& of,
+                                                 channel_entry& on,
+                                                 cohort_rows& x,
+                                                 write_rows& to) {
+  if (on.up.in_doubt()) // of whom they are is not known; the digest tells
+    return 0;
+  on.places[of.record.id] = x.to;
+  if (!of.behind.empty()) {
+    x.runs = runs_in_sync(of, x);
+    if (x.runs.empty())
+      return 0;
+  }
+  auto rows = std::uint64_t{0};
+  if (x.runs.empty())
+    rows = x.block->rows();
+  for (auto i : x.runs)
+    rows += x.block->runs()[i].count;
+  if (x.block->first_cursor().commit_ts <= of.low_stored)
+    of.counts.rows_below_checkpoint += rows_below(x, of.low_stored);
+  of.counts.rows_accepted += rows;
+  to.cohort.push_back(std::move(x));
+  return rows;
+}
+
+// Those of it whose stream is in sync as the collector has it: a stream may be
+// behind because of its RESET that the shard does not know yet.
+std::vector<std::uint32_t>
+collector_shard_state::runs_in_sync(const feed_entry& of,
+                                    const cohort_rows& x) {
+  auto result = std::vector<std::uint32_t>{};
+  auto add = [&](std::uint32_t i) {
+    auto found = of.streams.find(x.block->runs()[i].table);
+    if (found != of.streams.end() && !entries_[found->second].stream.behind())
+      result.push_back(i);
+  };
+  for (auto i : x.runs)
+    add(i);
+  if (x.runs.empty())
+    for (std::uint32_t i = 0; i < x.block->runs().size(); ++i)
+      add(i);
+  return result;
+}
+
+// Rows for a cohort got lost, or came when nobody could tell for whom: those
+// who are in it on both sides were in it all the time, and lack them.
+void collector_shard_state::check_places(channel_entry& on, const digest& x,
+                                         time now) {
+  auto places = std::map<feed_id, row_cursor>{};
+  for (const auto& one : x.cohorts)
+    places.emplace(one.feed, one.to);
+  auto known = std::exchange(on.places, places);
+  for (auto& [id, of] : feeds_) {
+    if (places[id] == known[id])
+      continue;
+    on.places[id] = known[id]; // up to here they have all
+    for (const auto& [table, number] : of.streams)
+      if (auto& found = entries_[number];
+          found.table.partition == on.up.partition() && !found.stream.behind())
+        reset(found, now);
+    on.places[id] = places[id];
+  }
+}
+
+void collector_shard_state::leave_cohort(stream_entry& x) {
+  auto& places = channel_of(x).places;
+  if (auto i = places.find(x.stream.who().feed); i != places.end())
+    x.stream.note_place(i->second);
+}
+
+} // namespace sluice
