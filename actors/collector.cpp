@@ -74,11 +74,6 @@ void known(pointer self, const known_tables& x) {
     run(self, self->state.core.on_known_tables(*store, x));
 }
 
-void declared(pointer self, const table_declared& x) {
-  if (auto store = watched(self))
-    run(self, self->state.core.on_table_declared(*store, x));
-}
-
 void begin(pointer self, const subscribe_feed& x, const sink_actor& sink) {
   self->state.sinks[x.feed.id] = sink;
   run(self, self->state.core.on_subscribe_feed(x));
@@ -116,7 +111,6 @@ collector_actor::behavior_type collector(pointer self) {
     },
     [=](const unsubscribe_feed& x) { end(self, x); },
     [=](const known_tables& x) { known(self, x); },
-    [=](const table_declared& x) { declared(self, x); },
     [=](const table_noted& x) { noted(self, x); },
     [=](const feed_status_query& x) { return status_of(self, x); },
   };

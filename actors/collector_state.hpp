@@ -64,7 +64,7 @@ public:
 
     friend bool operator==(const end_feed&, const end_feed&) = default;
   };
-  /// The answer to the schema store's table_declared.
+  /// The answer to the schema store's known_tables.
   struct acknowledge_table {
     schema_store_number store;
     table_noted message;
@@ -83,14 +83,10 @@ public:
   /// The same feed again: its new sink takes over, on the same shard.
   [[nodiscard]] effects on_subscribe_feed(const subscribe_feed& x);
   [[nodiscard]] effects on_unsubscribe_feed(const unsubscribe_feed& x);
-  /// To each feed's shard they go on as one message.
+  /// To each feed's shard they go on as one message. The same table again is
+  /// acknowledged again.
   [[nodiscard]] effects on_known_tables(schema_store_number store,
                                         const known_tables& x);
-  /// The same declaration again is acknowledged again.
-  [[nodiscard]] effects on_table_declared(schema_store_number store,
-                                          const table_declared& x) {
-    return on_known_tables(store, {{x.info}});
-  }
   [[nodiscard]] effects on_table_noted(shard_number shard,
                                        const table_noted& x);
   /// Who serves a feed; nothing if it is not subscribed or waits for a shard.

@@ -226,7 +226,9 @@ event_store(event_store_actor::stateful_pointer<event_store_data> self,
       perform_all(self,
                   self->state.core.on_feed_removed(message.feed, now(self)));
     },
-    [=](const table_declared& message) { self->state.core.on_table(message); },
+    [=](const known_tables& message) {
+      self->state.core.on_known_tables(message);
+    },
     [=](const blocks_read& message) {
       perform_all(self, self->state.core.on_blocks_read(message, now(self)));
     },

@@ -159,8 +159,9 @@ public:
                                         milliseconds now);
   [[nodiscard]] effects on_feeds_loaded(const feeds_loaded& message,
                                         milliseconds now);
-  void on_table(const table_declared& message) {
-    retention_.on_table(message.info);
+  void on_known_tables(const known_tables& message) {
+    for (const auto& table : message.tables)
+      retention_.on_table(table);
   }
   [[nodiscard]] effects on_feed_removed(feed_id feed, milliseconds now);
   [[nodiscard]] timestamp floor_of(table_id table) const {

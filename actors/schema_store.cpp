@@ -21,9 +21,7 @@ struct perform {
     self->send(self->state.shards[x.shard], std::move(x.message));
   }
   void operator()(to_collector& x) const {
-    const auto& to = self->state.collectors[x.collector];
-    std::visit([&](auto& message) { self->send(to, std::move(message)); },
-               x.message);
+    self->send(self->state.collectors[x.collector], std::move(x.message));
   }
   void operator()(to_source& x) const {
     self->send(self->state.sources[x.source], x.message);
@@ -48,8 +46,11 @@ std::size_t sender_number(pointer self, std::vector<Handle>& peers) {
   return peers.size() - 1;
 }
 
-void on_declare(pointer self, const declare_schema& message) {
-  auto done = self->state.history->add(message.event);
+void on_declare(pointer self, const declare_schemas& message) {
+  auto events = std::vector<ddl_event>{};
+  for (const auto& x : message.schemas)
+    events.push_back(x.event);
+  auto done = self->state.history->add(events);
   perform_all(
     self, self->state.core.on_declare(sender_number(self, self->state.sources),
                                       message, done ? error{} : done.error()));
@@ -76,7 +77,7 @@ schema_store(schema_store_actor::stateful_pointer<schema_store_data> self,
   self->set_down_handler(
     [=](const caf::down_msg& x) { on_down(self, x.source); });
   return {
-    [=](const declare_schema& message) { on_declare(self, message); },
+    [=](const declare_schemas& message) { on_declare(self, message); },
     [=](const schema_resolved& message) {
       perform_all(self, self->state.core.on_resolved(message));
     },

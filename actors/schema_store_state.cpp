@@ -29,40 +29,65 @@ void schema_store_state::on_loaded(const std::vector<ddl_event>& events,
 // -- the source ---------------------------------------------------------------
 
 schema_store_state::effects schema_store_state::on_declare(
-  std::size_t source, const declare_schema& message, const error& failure) {
-  const auto& event = message.event;
-  auto id = event.schema.table;
+  std::size_t source, const declare_schemas& message, const error& failure) {
   if (failure)
-    return {to_source{source, {id, event.schema.version, failure}}};
+    return {to_source{source, {message.number, failure}}};
   auto out = effects{};
-  auto& table = tables_[id];
+  auto told = known_tables{};
+  auto waits = waiting_declaration{source, message.number, 0};
+  ++last_declaration_;
+  for (const auto& x : message.schemas) {
+    auto is_new = declare_one(x, out);
+    auto& table = tables_[x.event.schema.table];
+    if (is_new)
+      told.tables.push_back(info(table));
+    if (table.unnoted.empty())
+      continue;
+    table.declarations.push_back(last_declaration_);
+    ++waits.unnoted;
+  }
+  if (!told.tables.empty())
+    for (auto collector : collectors_)
+      out.push_back(to_collector{collector, told});
+  if (waits.unnoted == 0)
+    out.push_back(to_source{source, {message.number, {}}});
+  else
+    declarations_.emplace(last_declaration_, waits);
+  return out;
+}
+
+bool schema_store_state::declare_one(const schema_declaration& x,
+                                     effects& out) {
+  const auto& event = x.event;
+  auto& table = tables_[event.schema.table];
   auto& known = table.versions;
   auto returns = !known.empty() && known.back().dropped && !event.dropped;
   if (std::find(known.begin(), known.end(), event) == known.end()) {
     auto later = std::find_if(known.begin(), known.end(),
-                              [&](const auto& x) { return x.ts > event.ts; });
+                              [&](const auto& y) { return y.ts > event.ts; });
     known.insert(later, event);
     for (auto shard : shards_)
       out.push_back(to_shard<ddl_notice>{shard, {event}});
   }
-  if (!std::exchange(table.declared, true) || returns) {
-    table.partition = message.partition;
-    table.unnoted = collectors_;
-    for (auto collector : collectors_)
-      out.push_back(to_collector{collector, table_declared{info(table)}});
-  }
-  table.declarers.push_back({source, event.schema.version});
-  declare_if_noted(id, table, out);
-  return out;
+  if (std::exchange(table.declared, true) && !returns)
+    return false;
+  table.partition = x.partition;
+  table.unnoted = collectors_;
+  return true;
 }
 
-void schema_store_state::declare_if_noted(table_id id, table_entry& table,
-                                          effects& out) {
+void schema_store_state::answer_if_noted(table_entry& table, effects& out) {
   if (!table.unnoted.empty())
     return;
-  for (const auto& x : table.declarers)
-    out.emplace_back(to_source{x.source, {id, x.version, {}}});
-  table.declarers.clear();
+  for (auto declaration : table.declarations) {
+    auto found = declarations_.find(declaration);
+    auto& waits = found->second;
+    if (--waits.unnoted > 0)
+      continue;
+    out.emplace_back(to_source{waits.source, {waits.number, {}}});
+    declarations_.erase(found);
+  }
+  table.declarations.clear();
 }
 
 schema_store_state::effects
@@ -111,7 +136,7 @@ schema_store_state::on_table_noted(std::size_t collector, table_id id) {
   if (found == tables_.end())
     return out;
   found->second.unnoted.erase(collector);
-  declare_if_noted(id, found->second, out);
+  answer_if_noted(found->second, out);
   return out;
 }
 
@@ -121,7 +146,7 @@ schema_store_state::on_collector_gone(std::size_t collector) {
   auto out = effects{};
   for (auto& [id, table] : tables_) {
     table.unnoted.erase(collector);
-    declare_if_noted(id, table, out);
+    answer_if_noted(table, out);
   }
   return out;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <utility>
@@ -22,11 +23,11 @@ struct to_shard {
 };
 struct to_collector {
   std::size_t collector = 0;
-  std::variant<known_tables, table_declared> message;
+  known_tables message;
 };
 struct to_source {
   std::size_t source = 0;
-  schema_declared message;
+  schemas_declared message;
 };
 
 /// Knows the tables of one upstream by ts, and who must hear of a change
@@ -43,9 +44,9 @@ public:
   void on_loaded(const std::vector<ddl_event>& events,
                  std::size_t partitions = 1);
 
-  /// @param failure Why the history did not take it; none when it did.
+  /// @param failure Why the history took nothing of it; none when it did.
   [[nodiscard]] effects on_declare(std::size_t source,
-                                   const declare_schema& message,
+                                   const declare_schemas& message,
                                    const error& failure = {});
   [[nodiscard]] effects on_resolved(const schema_resolved& message);
   [[nodiscard]] effects on_watch_schemas(std::size_t shard);
@@ -57,16 +58,18 @@ public:
   void on_shard_gone(std::size_t shard);
 
 private:
-  struct declarer {
+  /// A message that waits for collectors to note its tables.
+  struct waiting_declaration {
     std::size_t source = 0;
-    schema_version version;
+    std::uint64_t number = 0;
+    std::size_t unnoted = 0; ///< Of its schemas.
   };
   struct table_entry {
     std::vector<ddl_event> versions; // ascending by ts
     partition_id partition;
-    bool declared = false;           // since the start
-    std::set<std::size_t> unnoted;   // collectors that have not answered
-    std::vector<declarer> declarers; // wait for them
+    bool declared = false;         // since the start
+    std::set<std::size_t> unnoted; // collectors that have not answered
+    std::vector<std::uint64_t> declarations; // wait for them
   };
 
   [[nodiscard]] static table_info info(const table_entry& table);
@@ -74,9 +77,13 @@ private:
   static bool matches(const table_entry& table, const feed_rules& rules);
   static errc describe(const table_entry& table, timestamp at,
                        schema_answer& to);
-  void declare_if_noted(table_id id, table_entry& table, effects& out);
+  /// @returns Whether the collectors have to hear of the table.
+  bool declare_one(const schema_declaration& x, effects& out);
+  void answer_if_noted(table_entry& table, effects& out);
 
   std::map<table_id, table_entry> tables_;
+  std::map<std::uint64_t, waiting_declaration> declarations_;
+  std::uint64_t last_declaration_ = 0;
   std::set<std::size_t> shards_;
   std::set<std::size_t> collectors_;
   timestamp resolved_;

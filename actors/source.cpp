@@ -112,7 +112,7 @@ struct perform {
   void operator()(to_partition<Message>& x) const {
     self->send(parts().stores[x.place], std::move(x.message));
   }
-  void operator()(declare_schema& x) const {
+  void operator()(declare_schemas& x) const {
     self->send(parts().schemas, std::move(x));
   }
   void operator()(schema_resolved& x) const { self->send(parts().schemas, x); }
@@ -177,7 +177,7 @@ source(source_actor::stateful_pointer<source_data> self, source_options options,
       perform_all(self,
                   self->state.core.on_source_confirmed(message, now(self)));
     },
-    [=](const schema_declared& message) {
+    [=](const schemas_declared& message) {
       perform_all(self, self->state.core.on_declared(message, now(self)));
     },
     [=](const tick&) {

@@ -145,35 +145,45 @@ source_state::effects source_state::on_opened(std::vector<ddl_event> schemas,
     fail_with(failure, out, now);
     return out;
   }
-  declare(schemas, out);
+  declare(std::move(schemas), out);
   go_on(out, now);
   return out;
 }
 
-void source_state::declare(const std::vector<ddl_event>& schemas,
-                           effects& out) {
+void source_state::declare(std::vector<ddl_event> schemas, effects& out) {
   phase_ = phase::declaring;
   undeclared_.clear();
-  for (const auto& event : schemas) {
+  auto names = std::vector<known_tables>(partitions_.size());
+  auto declared = declare_schemas{};
+  for (auto& event : schemas) {
     auto place = partition_of(event.schema.table, partitions_.size());
     auto id = partitions_[place].id;
-    const auto& schema = event.schema;
-    // The store must know the name to know which feeds need its rows.
-    out.push_back(to_partition<table_declared>{
-      place, {{schema.table, schema.name, id, event.ts}}});
-    out.push_back(declare_schema{event, id});
-    undeclared_.emplace(schema.table, schema.version);
+    names[place].tables.push_back(
+      {event.schema.table, event.schema.name, id, event.ts});
+    declared.schemas.push_back({std::move(event), id});
+    if (declared.schemas.size() >= options_.declared_max)
+      send(std::exchange(declared, {}), out);
   }
+  if (!declared.schemas.empty())
+    send(std::move(declared), out);
+  // A store must know a name to know which feeds need the table's rows.
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (!names[i].tables.empty())
+      out.push_back(to_partition<known_tables>{i, std::move(names[i])});
 }
 
-source_state::effects source_state::on_declared(const schema_declared& message,
+void source_state::send(declare_schemas declared, effects& out) {
+  declared.number = ++declaration_;
+  undeclared_.insert(declared.number);
+  out.push_back(std::move(declared));
+}
+
+source_state::effects source_state::on_declared(const schemas_declared& message,
                                                 milliseconds now) {
   auto out = effects{};
-  // Of an attempt that is over: the same table may be declared again, but
-  // what is declared is declared.
-  auto awaited = undeclared_.find({message.table, message.version});
+  auto awaited = undeclared_.find(message.number);
   if (phase_ != phase::declaring || awaited == undeclared_.end())
-    return out;
+    return out; // Of an attempt that is over.
   if (message.failure) {
     fail_with(message.failure, out, now);
     return out;
@@ -196,7 +206,7 @@ source_state::effects source_state::on_read(source_read batch,
   note_copy(batch, now);
   auto schemas = std::move(batch.schemas);
   batch_ = std::move(batch);
-  declare(schemas, out);
+  declare(std::move(schemas), out);
   go_on(out, now);
   return out;
 }

@@ -25,6 +25,7 @@ struct source_options {
   std::vector<partition_id> partitions{{1}};
   std::uint64_t window_bytes = 16U << 20U; ///< Sent and not answered.
   std::size_t read_bytes = 1U << 20U;      ///< Asked of the connector at once.
+  std::size_t declared_max = 1'000;        ///< Schemas in one declare_schemas.
   std::chrono::milliseconds confirm_interval{50};
   std::chrono::milliseconds retry_min{100};
   std::chrono::milliseconds retry_max{5000};
@@ -90,7 +91,7 @@ class source_state {
 public:
   using effect = std::variant<
     call_open, call_read, call_confirm, to_partition<attach_source>,
-    to_partition<append_rows>, to_partition<table_declared>, declare_schema,
+    to_partition<append_rows>, to_partition<known_tables>, declare_schemas,
     schema_resolved, wake_source, wait_idle, source_stopped>;
   using effects = std::vector<effect>;
   using milliseconds = std::chrono::milliseconds;
@@ -108,7 +109,7 @@ public:
                                          milliseconds now);
   [[nodiscard]] effects on_source_confirmed(const source_confirmed& message,
                                             milliseconds now);
-  [[nodiscard]] effects on_declared(const schema_declared& message,
+  [[nodiscard]] effects on_declared(const schemas_declared& message,
                                     milliseconds now);
 
   /// @param schemas Of all captured tables.
@@ -140,7 +141,8 @@ private:
   void retry(effects& out, milliseconds now);
   [[nodiscard]] milliseconds jitter();
   void fail_with(const error& failure, effects& out, milliseconds now);
-  void declare(const std::vector<ddl_event>& schemas, effects& out);
+  void declare(std::vector<ddl_event> schemas, effects& out);
+  void send(declare_schemas declared, effects& out);
   void send(source_read batch, effects& out);
   void send_to(std::size_t place, block_ptr block, effects& out);
   void after_batch(bool empty, bool more, effects& out);
@@ -157,8 +159,9 @@ private:
   std::vector<partition_entry> partitions_;
   row_splitter_state splitter_;
   std::uint64_t unanswered_bytes_ = 0;
-  // Sent to SCHEMA_STORE, not acknowledged.
-  std::multiset<std::pair<table_id, schema_version>> undeclared_;
+  std::uint64_t declaration_ = 0; // number of the last one sent
+  // Those sent to SCHEMA_STORE and not acknowledged, since the last attach.
+  std::set<std::uint64_t> undeclared_;
   std::optional<source_read> batch_; // waits for its schemas
   bool soon_ = false;                // a tick without delay is on its way
   bool timer_ = false;               // a delayed one is

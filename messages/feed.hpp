@@ -92,19 +92,11 @@ struct table_info {
   auto fields() { return std::tie(table, name, partition, created); }
 };
 
-/// SCHEMA_STORE -> COLLECTOR: a table came into being. Acknowledged once its
-/// streams hold every feed back; only then its rows are appended.
-struct table_declared {
-  table_info info;
-
-  friend bool operator==(const table_declared&,
-                         const table_declared&) = default;
-  auto fields() { return std::tie(info); }
-};
-
-/// SCHEMA_STORE -> COLLECTOR: all tables there are, as the answer to
-/// watch_tables; acknowledged as table_declared is. In one message: a feed that
-/// knew some of them would store a low watermark that speaks for all.
+/// SCHEMA_STORE -> COLLECTOR: tables that came into being, or all there are as
+/// the answer to watch_tables. Those in one message: a feed that knew some of
+/// them would store a low watermark that speaks for all. Each is acknowledged
+/// once its streams hold every feed back; only then its rows are appended.
+/// SOURCE -> EVENT_STORE: tables of the partition, before their first rows.
 struct known_tables {
   std::vector<table_info> tables;
 

@@ -35,8 +35,8 @@ using source_actor = caf::typed_actor<
   caf::reacts_to<append_failed>,
   // From EVENT_STORE: may be forgotten upstream, once all partitions say so.
   caf::reacts_to<source_confirmed>,
-  // From SCHEMA_STORE: rows of that version may be appended.
-  caf::reacts_to<schema_declared>,
+  // From SCHEMA_STORE: rows of those versions may be appended.
+  caf::reacts_to<schemas_declared>,
   // INTERNAL: read again.
   caf::reacts_to<tick>,
   // From SERVICE: read no further; answered when the log has everything read.
@@ -65,8 +65,8 @@ using event_store_actor = caf::typed_actor<
   caf::reacts_to<feeds_loaded>,
   // From SERVICE.
   caf::reacts_to<feed_removed>,
-  // From SOURCE: a table's name, before its first rows.
-  caf::reacts_to<table_declared>,
+  // From SOURCE: names of tables, before their first rows.
+  caf::reacts_to<known_tables>,
   // From DISK: results of what blocks.
   caf::reacts_to<blocks_read>, caf::reacts_to<log_synced>,
   caf::reacts_to<lost_noted>, caf::reacts_to<segments_removed>,
@@ -101,15 +101,15 @@ using rewriter_actor = caf::typed_actor<
 
 /// SCHEMA_STORE: the tables of one upstream, by ts. Detached: it writes.
 using schema_store_actor = caf::typed_actor<
-  // From SOURCE. Answered by schema_declared when it is durable and every
-  // watcher has it.
-  caf::reacts_to<declare_schema>,
+  // From SOURCE. Answered by schemas_declared when all of it is durable and
+  // every watcher has it.
+  caf::reacts_to<declare_schemas>,
   // From SOURCE: passed on to the watchers.
   caf::reacts_to<schema_resolved>,
   // From DISPATCHER_SHARD: answered by schema_resolved, then by every
   // ddl_notice and schema_resolved.
   caf::reacts_to<watch_schemas>,
-  // From COLLECTOR: answered by known_tables, later by a table_declared each.
+  // From COLLECTOR: answered by known_tables, of new tables again.
   caf::reacts_to<watch_tables>,
   // From COLLECTOR: it holds that table's feeds back.
   caf::reacts_to<table_noted>,
@@ -208,7 +208,7 @@ using collector_actor = caf::typed_actor<
   caf::reacts_to<unsubscribe_feed>,
   // From SCHEMA_STORE. Answered by table_noted per table, once every feed that
   // wants it holds it back.
-  caf::reacts_to<known_tables>, caf::reacts_to<table_declared>,
+  caf::reacts_to<known_tables>,
   // From COLLECTOR_SHARD: it does.
   caf::reacts_to<table_noted>,
   // From anybody: passed on to the feed's shard.

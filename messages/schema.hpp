@@ -49,26 +49,35 @@ struct ddl_event {
 
 // -- messages to and from SCHEMA_STORE ----------------------------------------
 
-/// SOURCE -> SCHEMA_STORE: a table's columns from `event.ts` on. Rows of the
-/// new version are appended only after the acknowledgement.
-struct declare_schema {
+/// A table's columns from `event.ts` on.
+struct schema_declaration {
   ddl_event event;
   partition_id partition; ///< Where the table's rows go.
 
-  friend bool operator==(const declare_schema&,
-                         const declare_schema&) = default;
+  friend bool operator==(const schema_declaration&,
+                         const schema_declaration&) = default;
   auto fields() { return std::tie(event, partition); }
 };
 
-/// The DDL is durable, and everybody who must know does.
-struct schema_declared {
-  table_id table;
-  schema_version version;
-  error failure; ///< None: declared.
+/// SOURCE -> SCHEMA_STORE: DDL in its order, all of it or nothing. Rows of a
+/// new version are appended only after the acknowledgement.
+struct declare_schemas {
+  std::uint64_t number = 0; ///< Of the message; the source never repeats it.
+  std::vector<schema_declaration> schemas;
 
-  friend bool operator==(const schema_declared&,
-                         const schema_declared&) = default;
-  auto fields() { return std::tie(table, version, failure); }
+  friend bool operator==(const declare_schemas&,
+                         const declare_schemas&) = default;
+  auto fields() { return std::tie(number, schemas); }
+};
+
+/// All DDL of the message is durable, and everybody who must know does.
+struct schemas_declared {
+  std::uint64_t number = 0; ///< Of declare_schemas.
+  error failure;            ///< None: declared. Else nothing of it is.
+
+  friend bool operator==(const schemas_declared&,
+                         const schemas_declared&) = default;
+  auto fields() { return std::tie(number, failure); }
 };
 
 /// SOURCE -> SCHEMA_STORE -> DISPATCHER_SHARD: no DDL with ts <= resolved

@@ -18,16 +18,22 @@ struct table_history::impl {
       return dropped ? ts : schema->valid_from;
     }
     [[nodiscard]] ddl_event event() const { return {*schema, ts, dropped}; }
+    [[nodiscard]] bool is(const ddl_event& x) const {
+      return ts == x.ts && dropped == x.dropped && *schema == x.schema;
+    }
   };
+  using versions = std::vector<entry>; // of a table, ascending by ts
 
   std::unique_ptr<sqlite_db> db; // null: nothing is durable
   std::string source;
-  std::map<table_id, std::vector<entry>> tables; // ascending by ts
+  std::map<table_id, versions> tables;
   std::multimap<timestamp, table_id> by_ts;
 
   status load();
+  status write(const std::vector<const ddl_event*>& events);
   status write(const ddl_event& event);
-  void remember(const ddl_event& event);
+  static status check(const versions& known, const ddl_event& event);
+  static void append(versions& to, const ddl_event& event);
   using place = std::multimap<timestamp, table_id>::const_iterator;
   [[nodiscard]] std::vector<ddl_event> collect(place begin, place end) const;
 };
@@ -71,15 +77,24 @@ status table_history::impl::load() {
           {std::string{row.text(1)}, std::string{row.text(2)},
            static_cast<std::uint16_t>(row.integer(3))});
       });
-  for (const auto& event : events)
-    remember(event);
+  for (const auto& event : events) {
+    append(tables[event.schema.table], event);
+    by_ts.emplace(event.ts, event.schema.table);
+  }
   return done;
 }
 
-status table_history::impl::write(const ddl_event& event) {
+status table_history::impl::write(const std::vector<const ddl_event*>& events) {
   auto guard = sqlite_transaction::begin(*db);
   if (!guard)
     return tl::unexpected{std::move(guard.error())};
+  for (const auto* event : events)
+    if (auto done = write(*event); !done)
+      return done;
+  return guard->commit();
+}
+
+status table_history::impl::write(const ddl_event& event) {
   const auto& schema = event.schema;
   auto done = db->run(
     "INSERT INTO schema_events(source, table_id, name, version, valid_from, "
@@ -107,16 +122,27 @@ status table_history::impl::write(const ddl_event& event) {
                        .bind_integer(5, column.key_part);
                    });
   }
-  if (!done)
-    return done;
-  return guard->commit();
+  return done;
 }
 
-void table_history::impl::remember(const ddl_event& event) {
-  auto schema = std::make_shared<const table_schema>(event.schema);
-  tables[event.schema.table].push_back(
-    {std::move(schema), event.ts, event.dropped});
-  by_ts.emplace(event.ts, event.schema.table);
+status table_history::impl::check(const versions& known,
+                                  const ddl_event& event) {
+  if (known.empty())
+    return {};
+  const auto& last = known.back();
+  if (event.ts < last.ts || event.schema.valid_from < last.schema->valid_from)
+    return out_of_order(event, "there is a later one");
+  if (event.dropped ? event.schema.version < last.schema->version
+                    : event.schema.version <= last.schema->version)
+    return out_of_order(event, "the version does not rise");
+  if (event.dropped && last.dropped)
+    return out_of_order(event, "the table is dropped already");
+  return {};
+}
+
+void table_history::impl::append(versions& to, const ddl_event& event) {
+  to.push_back({std::make_shared<const table_schema>(event.schema), event.ts,
+                event.dropped});
 }
 
 std::vector<ddl_event> table_history::impl::collect(place begin,
@@ -165,26 +191,32 @@ table_history table_history::in_memory() {
   return table_history{std::make_unique<impl>()};
 }
 
-status table_history::add(const ddl_event& event) {
-  auto found = impl_->tables.find(event.schema.table);
-  if (found != impl_->tables.end()) {
-    const auto& known = found->second;
-    auto same = [&](const impl::entry& x) { return x.event() == event; };
-    if (std::any_of(known.begin(), known.end(), same))
-      return {};
-    const auto& last = known.back();
-    if (event.ts < last.ts || event.schema.valid_from < last.schema->valid_from)
-      return out_of_order(event, "there is a later one");
-    if (event.dropped ? event.schema.version < last.schema->version
-                      : event.schema.version <= last.schema->version)
-      return out_of_order(event, "the version does not rise");
-    if (event.dropped && last.dropped)
-      return out_of_order(event, "the table is dropped already");
+status table_history::add(const std::vector<ddl_event>& events) {
+  // Shows only once it is written.
+  auto changed = std::map<table_id, impl::versions>{};
+  auto news = std::vector<const ddl_event*>{};
+  for (const auto& event : events) {
+    auto table = event.schema.table;
+    auto [known, first] = changed.try_emplace(table);
+    if (auto old = impl_->tables.find(table);
+        first && old != impl_->tables.end())
+      known->second = old->second;
+    auto& versions = known->second;
+    if (std::any_of(versions.begin(), versions.end(),
+                    [&](const impl::entry& x) { return x.is(event); }))
+      continue;
+    if (auto fits = impl::check(versions, event); !fits)
+      return fits;
+    impl::append(versions, event);
+    news.push_back(&event);
   }
-  if (impl_->db != nullptr)
-    if (auto written = impl_->write(event); !written)
+  if (impl_->db != nullptr && !news.empty())
+    if (auto written = impl_->write(news); !written)
       return written;
-  impl_->remember(event);
+  for (const auto* event : news)
+    impl_->by_ts.emplace(event->ts, event->schema.table);
+  for (auto& [table, versions] : changed)
+    impl_->tables[table] = std::move(versions);
   return {};
 }
 

@@ -26,10 +26,11 @@ public:
   table_history& operator=(table_history&&) noexcept;
   ~table_history();
 
-  /// Records one DDL. The same event again changes nothing.
-  /// @error append_out_of_order when the table has a later version already,
+  /// Records DDL in its order: all of it, with one sync, or nothing. The same
+  /// event again changes nothing.
+  /// @error append_out_of_order when a table has a later version already,
   ///        log_io
-  [[nodiscard]] status add(const ddl_event& event);
+  [[nodiscard]] status add(const std::vector<ddl_event>& events);
 
   /// The table as of `at`: its greatest version with valid_from <= `at`. It
   /// is the schema of rows with commit_ts in (valid_from, next valid_from].

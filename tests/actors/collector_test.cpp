@@ -35,7 +35,7 @@ struct fixture : test::deterministic {
     deliver_all();
   }
   void declare(std::uint64_t id) {
-    store->send(uut, table_declared{{{id}, "t" + std::to_string(id), {1}, {}}});
+    store->send(uut, known_tables{{{{id}, "t" + std::to_string(id), {1}, {}}}});
     deliver_all();
   }
   void note(caf::scoped_actor& shard, std::uint64_t table) {

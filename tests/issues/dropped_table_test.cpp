@@ -16,7 +16,7 @@ struct fixture : serving_side {
     reset(1, 0);
     auto event = ddl(7, 1, 40);
     event.dropped = true;
-    tell(source, schemas, declare_schema{event, {1}});
+    tell(source, schemas, declaration_of({event}));
     append({}, 50);
     REQUIRE(collector.take<schema_change>().size() == 1);
     beat(1, 50);
@@ -38,7 +38,7 @@ TEST_CASE_FIXTURE(fixture,
 TEST_CASE_FIXTURE(fixture,
                   "a table that comes back after a reset is delivered") {
   reset(2, 50);
-  tell(source, schemas, declare_schema{ddl(7, 2, 60), {1}});
+  tell(source, schemas, declaration_of({ddl(7, 2, 60)}));
   collector.take<delivery>();
   append({70}, 80, 2);
   CHECK(rows(2) == rows_at{70});

@@ -14,11 +14,11 @@ using namespace sluice::test;
 
 TEST_CASE("a collector that comes late hears of all tables at once") {
   auto uut = schema_store_state{};
-  static_cast<void>(uut.on_declare(3, {ddl(7, 1, 10), {1}}));
-  static_cast<void>(uut.on_declare(3, {ddl(8, 1, 10), {1}}));
+  static_cast<void>(uut.on_declare(3, declaration_of({ddl(7, 1, 10)})));
+  static_cast<void>(uut.on_declare(3, declaration_of({ddl(8, 1, 10)})));
   auto out = uut.on_watch_tables(0);
   REQUIRE(out.size() == 1);
-  auto told = std::get<known_tables>(std::get<to_collector>(out[0]).message);
+  auto told = std::get<to_collector>(out[0]).message;
   CHECK(told.tables.size() == 2);
 }
 

@@ -14,8 +14,8 @@ using namespace sluice::test;
 
 TEST_CASE("a schema of the beginning is there after a restart") {
   auto history = table_history::in_memory();
-  REQUIRE(history.add(ddl(7, 1, 0)));
-  REQUIRE(history.add(ddl(7, 2, 12)));
+  REQUIRE(history.add({ddl(7, 1, 0)}));
+  REQUIRE(history.add({ddl(7, 2, 12)}));
   auto uut = schema_store_state{};
   uut.on_loaded(history.all());
   static_cast<void>(uut.on_resolved({{12}}));
@@ -25,5 +25,5 @@ TEST_CASE("a schema of the beginning is there after a restart") {
   CHECK(answer.schemas.at(0).version == schema_version{1});
   CHECK(answer.later.size() == 1);
   auto tables = std::get<to_collector>(uut.on_watch_tables(0).at(0)).message;
-  CHECK(std::get<known_tables>(tables).tables.at(0).created == timestamp{0});
+  CHECK(tables.tables.at(0).created == timestamp{0});
 }

@@ -62,7 +62,7 @@ TEST_CASE_FIXTURE(serving_side,
                   "Scenario: reset, heartbeat, reset at resolved - 1, scan") {
   // The table has another schema from 50 on.
   append({20, 40}, 49);
-  tell(source, schemas, declare_schema{ddl(7, 2, 50), {1}});
+  tell(source, schemas, declaration_of({ddl(7, 2, 50)}));
   append({60, 80}, 100, 2);
   add(0);
   reset(1, 0);

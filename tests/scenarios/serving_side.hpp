@@ -37,7 +37,7 @@ struct serving_side : deterministic {
   broker_actor hub = spawn(broker);
   fake<source_actor> source =
     make_fake<source_actor, source_attached, rows_appended, append_failed,
-              source_confirmed, schema_declared>();
+              source_confirmed, schemas_declared>();
   fake<collector_shard_actor> collector =
     make_fake<collector_shard_actor, ready, refused, unknown_registration,
               handshake, delivery, schema_change, watermark, digest>();
@@ -47,7 +47,7 @@ struct serving_side : deterministic {
 
   serving_side() {
     caf::anon_send(hub, serve_partition{{1}}, shard);
-    tell(source, schemas, declare_schema{ddl(7, 1, 0), {1}});
+    tell(source, schemas, declaration_of({ddl(7, 1, 0)}));
     tell(source, store, attach_source{{1}});
     auto feeds = feeds_loaded{};
     feeds.feeds.push_back({feed, "f", per_table()});

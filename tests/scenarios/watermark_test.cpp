@@ -66,7 +66,7 @@ TEST_CASE_FIXTURE(fixture, "an idle table's DDL goes before the watermark") {
   add(0);
   reset(1, 0);
   collector.take<watermark>();
-  tell(source, schemas, declare_schema{ddl(7, 2, 950), {1}});
+  tell(source, schemas, declaration_of({ddl(7, 2, 950)}));
   CHECK(collector.take<schema_change>().empty());
   append({}, 1'000);
   auto change = collector.take<schema_change>();

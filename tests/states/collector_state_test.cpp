@@ -22,7 +22,7 @@ table_info table(std::uint64_t id) {
 }
 
 effects declare(uut_type& uut, std::uint64_t id) {
-  return uut.on_table_declared(store_0, {table(id)});
+  return uut.on_known_tables(store_0, {{table(id)}});
 }
 
 effects acknowledged(std::uint64_t id) {
@@ -130,7 +130,7 @@ TEST_CASE("collector tells the shards of a table that changed its name") {
   REQUIRE(declare(uut, 3) == acknowledged(3));
   auto renamed = table(3);
   renamed.name = "new";
-  CHECK(uut.on_table_declared(store_0, {renamed})
+  CHECK(uut.on_known_tables(store_0, {{renamed}})
         == effects{uut_type::extend_feed{shard_0, {{1}, {renamed}}}});
 }
 
@@ -138,7 +138,7 @@ TEST_CASE("collector answers every schema store that declared the table") {
   auto uut = with_shards(1);
   REQUIRE(uut.on_subscribe_feed({feed(1)}).size() == 1);
   REQUIRE(declare(uut, 3).size() == 1);
-  REQUIRE(uut.on_table_declared({1}, {table(3)}).empty());
+  REQUIRE(uut.on_known_tables({1}, {{table(3)}}).empty());
   CHECK(uut.on_table_noted(shard_0, {{3}})
         == effects{uut_type::acknowledge_table{{0}, {{3}}},
                    uut_type::acknowledge_table{{1}, {{3}}}});

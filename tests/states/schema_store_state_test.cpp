@@ -37,10 +37,11 @@ schema_store_state with_history() {
 
 TEST_CASE("without a collector a schema is declared at once") {
   auto uut = schema_store_state{};
-  auto out = only<to_source>(uut.on_declare(3, {ddl(7, 1, 10), {1}}));
+  auto out = only<to_source>(
+    uut.on_declare(3, declaration_of({ddl(7, 1, 10)})));
   REQUIRE(out.size() == 1);
   CHECK(out[0].source == 3);
-  CHECK(out[0].message.table == table_id{7});
+  CHECK(out[0].message.number == 1);
   CHECK_FALSE(out[0].message.failure);
 }
 
@@ -48,28 +49,62 @@ TEST_CASE("a new table is declared once every collector has noted it") {
   auto uut = schema_store_state{};
   (void) uut.on_watch_tables(0);
   (void) uut.on_watch_tables(1);
-  auto out = uut.on_declare(3, {ddl(7, 1, 10), {2}});
+  auto out = uut.on_declare(3, declaration_of({ddl(7, 1, 10)}, 1, {2}));
   CHECK(only<to_source>(out).empty());
   auto told = only<to_collector>(out);
   REQUIRE(told.size() == 2);
-  CHECK(std::get<table_declared>(told[0].message).info
-        == table_info{{7}, "t7", {2}, {10}});
+  CHECK(told[0].message.tables
+        == std::vector{table_info{{7}, "t7", {2}, {10}}});
   CHECK(uut.on_table_noted(0, {7}).empty());
   CHECK(uut.on_table_noted(0, {7}).empty());
   CHECK(only<to_source>(uut.on_table_noted(1, {7})).size() == 1);
 }
 
+TEST_CASE("many schemas are declared once all their tables are noted") {
+  auto uut = schema_store_state{};
+  (void) uut.on_watch_tables(0);
+  (void) uut.on_watch_schemas(1);
+  auto out = uut.on_declare(
+    3, declaration_of({ddl(8, 1, 10), ddl(7, 1, 10), ddl(8, 2, 20)}, 5));
+  auto notices = only<to_shard<ddl_notice>>(out);
+  REQUIRE(notices.size() == 3);
+  CHECK(notices[2].message.event == ddl(8, 2, 20));
+  auto told = only<to_collector>(out);
+  REQUIRE(told.size() == 1);
+  CHECK(
+    told[0].message.tables
+    == std::vector<table_info>{{{8}, "t8", {1}, {10}}, {{7}, "t7", {1}, {10}}});
+  CHECK(uut.on_table_noted(0, {8}).empty());
+  auto done = only<to_source>(uut.on_table_noted(0, {7}));
+  REQUIRE(done.size() == 1);
+  CHECK(done[0].message == schemas_declared{5, {}});
+}
+
+TEST_CASE("a table holds up every message that declares it, and no other") {
+  auto uut = schema_store_state{};
+  (void) uut.on_watch_tables(0);
+  (void) uut.on_declare(3, declaration_of({ddl(7, 1, 10)}, 1));
+  (void) uut.on_declare(3, declaration_of({ddl(8, 1, 10)}, 2));
+  (void) uut.on_declare(3, declaration_of({ddl(7, 1, 10)}, 3));
+  CHECK(only<to_source>(uut.on_declare(3, declaration_of({}, 4))).size() == 1);
+  auto done = only<to_source>(uut.on_table_noted(0, {7}));
+  REQUIRE(done.size() == 2);
+  CHECK(done[0].message.number == 1);
+  CHECK(done[1].message.number == 3);
+  CHECK(only<to_source>(uut.on_table_noted(0, {8})).size() == 1);
+}
+
 TEST_CASE("a collector that ends holds nobody up") {
   auto uut = schema_store_state{};
   (void) uut.on_watch_tables(0);
-  (void) uut.on_declare(3, {ddl(7, 1, 10), {1}});
+  (void) uut.on_declare(3, declaration_of({ddl(7, 1, 10)}));
   CHECK(only<to_source>(uut.on_collector_gone(0)).size() == 1);
 }
 
 TEST_CASE("a collector that comes while a table is being noted counts too") {
   auto uut = schema_store_state{};
   (void) uut.on_watch_tables(0);
-  (void) uut.on_declare(3, {ddl(7, 1, 10), {1}});
+  (void) uut.on_declare(3, declaration_of({ddl(7, 1, 10)}));
   CHECK(only<to_collector>(uut.on_watch_tables(1)).size() == 1);
   CHECK(uut.on_table_noted(0, {7}).empty());
   CHECK(only<to_source>(uut.on_table_noted(1, {7})).size() == 1);
@@ -78,8 +113,8 @@ TEST_CASE("a collector that comes while a table is being noted counts too") {
 TEST_CASE("the same schema again is answered and nobody else hears of it") {
   auto uut = schema_store_state{};
   (void) uut.on_watch_schemas(0);
-  (void) uut.on_declare(3, {ddl(7, 1, 10), {1}});
-  auto out = uut.on_declare(3, {ddl(7, 1, 10), {1}});
+  (void) uut.on_declare(3, declaration_of({ddl(7, 1, 10)}));
+  auto out = uut.on_declare(3, declaration_of({ddl(7, 1, 10)}));
   CHECK(out.size() == 1);
   CHECK(only<to_source>(out).size() == 1);
 }
@@ -87,7 +122,8 @@ TEST_CASE("the same schema again is answered and nobody else hears of it") {
 TEST_CASE("a schema that the history refused is refused to the source") {
   auto uut = schema_store_state{};
   (void) uut.on_watch_schemas(0);
-  auto out = uut.on_declare(3, {ddl(7, 1, 10), {1}}, {errc::log_io, "schema"});
+  auto out = uut.on_declare(3, declaration_of({ddl(7, 1, 10)}),
+                            {errc::log_io, "schema"});
   REQUIRE(out.size() == 1);
   CHECK(only<to_source>(out)[0].message.failure
         == error{errc::log_io, "schema"});
@@ -100,7 +136,7 @@ TEST_CASE("shards hear of every version before its resolved") {
   REQUIRE(first.size() == 1);
   CHECK(first[0].message.resolved == timestamp{0});
   auto notices = only<to_shard<ddl_notice>>(
-    uut.on_declare(3, {ddl(7, 1, 10), {1}}));
+    uut.on_declare(3, declaration_of({ddl(7, 1, 10)})));
   REQUIRE(notices.size() == 1);
   CHECK(notices[0].message.event == ddl(7, 1, 10));
   CHECK(uut.on_resolved({{20}}).size() == 1);
@@ -113,13 +149,11 @@ TEST_CASE("tables of earlier runs are announced at once and when declared") {
   // Their source may declare them no more, and a feed still lack rows.
   auto early = only<to_collector>(uut.on_watch_tables(0));
   REQUIRE(early.size() == 1);
-  CHECK(std::get<known_tables>(early[0].message).tables.at(0).partition
-        == partition_id{1});
-  auto out = uut.on_declare(3, {ddl(7, 2, 20), {1}});
+  CHECK(early[0].message.tables.at(0).partition == partition_id{1});
+  auto out = uut.on_declare(3, declaration_of({ddl(7, 2, 20)}));
   auto told = only<to_collector>(out);
   REQUIRE(told.size() == 1);
-  CHECK(std::get<table_declared>(told[0].message).info.created
-        == timestamp{10});
+  CHECK(told[0].message.tables.at(0).created == timestamp{10});
   CHECK(only<to_source>(uut.on_table_noted(0, {7})).size() == 1);
   CHECK(only<to_collector>(uut.on_watch_tables(1)).size() == 1);
 }
@@ -142,7 +176,7 @@ TEST_CASE("an unknown table and a deleted one are told apart") {
   auto uut = with_history();
   auto end = ddl(7, 2, 30);
   end.dropped = true;
-  (void) uut.on_declare(3, {end, {1}});
+  (void) uut.on_declare(3, declaration_of({end}));
   CHECK(ask(uut, 9, 30)[0].message.failure == errc::unknown_table);
   CHECK(ask(uut, 7, 30)[0].message.failure == errc::table_deleted);
   CHECK(ask(uut, 7, 29)[0].message.failure == errc::none);
@@ -164,8 +198,8 @@ TEST_CASE("a table that comes back is served from its coming back") {
   auto uut = schema_store_state{};
   auto gone = ddl(7, 1, 40);
   gone.dropped = true;
-  (void) uut.on_declare(0, {ddl(7, 1, 10), {1}});
-  (void) uut.on_declare(0, {gone, {1}});
+  (void) uut.on_declare(0, declaration_of({ddl(7, 1, 10)}));
+  (void) uut.on_declare(0, declaration_of({gone}));
   (void) uut.on_resolved({{100}});
   auto at = [&](std::uint64_t ts) {
     auto out = uut.on_query(0, {{1, 1}, {1}, {7}, {ts}});
@@ -173,7 +207,7 @@ TEST_CASE("a table that comes back is served from its coming back") {
   };
   CHECK(at(20).failure == errc::none);
   CHECK(at(50).failure == errc::table_deleted);
-  (void) uut.on_declare(0, {ddl(7, 2, 60), {1}});
+  (void) uut.on_declare(0, declaration_of({ddl(7, 2, 60)}));
   CHECK(at(50).failure == errc::none);
   CHECK(at(50).schemas[0].version == schema_version{2});
   CHECK(at(20).later.size() == 2);
@@ -181,11 +215,11 @@ TEST_CASE("a table that comes back is served from its coming back") {
 
 TEST_CASE("a query for all tables gets those that the feed wants") {
   auto uut = schema_store_state{};
-  static_cast<void>(uut.on_declare(0, {ddl(7, 1, 10), {1}}));
-  static_cast<void>(uut.on_declare(0, {ddl(7, 2, 60), {1}}));
-  static_cast<void>(uut.on_declare(0, {ddl(8, 1, 10), {1}}));
-  static_cast<void>(uut.on_declare(0, {ddl(8, 2, 50), {1}}));
-  static_cast<void>(uut.on_declare(0, {ddl(9, 1, 10), {1}}));
+  static_cast<void>(uut.on_declare(0, declaration_of({ddl(7, 1, 10)})));
+  static_cast<void>(uut.on_declare(0, declaration_of({ddl(7, 2, 60)})));
+  static_cast<void>(uut.on_declare(0, declaration_of({ddl(8, 1, 10)})));
+  static_cast<void>(uut.on_declare(0, declaration_of({ddl(8, 2, 50)})));
+  static_cast<void>(uut.on_declare(0, declaration_of({ddl(9, 1, 10)})));
   static_cast<void>(uut.on_resolved({{90}}));
   auto name = [](std::uint64_t t) { return ddl(t, 1, 0).schema.name; };
   auto query = schema_query{{}, {}, all_tables, {20}, {{name(7), name(8)}, {}}};

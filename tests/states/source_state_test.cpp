@@ -175,10 +175,66 @@ TEST_CASE("nothing is read before all tables are declared") {
   bench.run(bench.uut.on_start({}));
   bench.attached(1, 20);
   bench.run(bench.uut.on_opened({ddl(7, 1, 0), ddl(8, 1, 0)}, {}, bench.now));
-  CHECK(bench.take<declare_schema>().size() == 2);
-  bench.run(bench.uut.on_declared({{7}, {1}, {}}, bench.now));
+  auto names = bench.take<to_partition<known_tables>>();
+  REQUIRE(names.size() == 1);
+  CHECK(names[0].message.tables.size() == 2);
+  CHECK(bench.take<declare_schemas>()
+        == std::vector{declaration_of({ddl(7, 1, 0), ddl(8, 1, 0)})});
   CHECK_FALSE(bench.reads());
-  bench.run(bench.uut.on_declared({{8}, {1}, {}}, bench.now));
+  bench.run(bench.uut.on_declared({1, {}}, bench.now));
+  CHECK(bench.reads());
+}
+
+TEST_CASE("many tables are declared in several messages, in their order") {
+  auto options = two_partitions();
+  options.declared_max = 2;
+  auto bench = source_bench{options};
+  bench.run(bench.uut.on_start({}));
+  bench.attached(1, 20);
+  bench.attached(2, 20);
+  auto schemas = std::vector<ddl_event>{};
+  for (std::uint64_t table = 1; table <= 5; ++table)
+    schemas.push_back(ddl(table, 1, 0));
+  bench.run(bench.uut.on_opened(schemas, {}, bench.now));
+  auto sent = bench.take<declare_schemas>();
+  REQUIRE(sent.size() == 3);
+  auto declared = std::vector<ddl_event>{};
+  for (const auto& message : sent) {
+    CHECK(message.schemas.size() <= 2);
+    for (const auto& x : message.schemas) {
+      CHECK(x.partition.value == partition_of(x.event.schema.table, 2) + 1);
+      declared.push_back(x.event);
+    }
+  }
+  CHECK(declared == schemas);
+  // In any order: a table of the first may wait for a collector.
+  bench.run(bench.uut.on_declared({3, {}}, bench.now));
+  bench.run(bench.uut.on_declared({1, {}}, bench.now));
+  CHECK_FALSE(bench.reads());
+  bench.run(bench.uut.on_declared({2, {}}, bench.now));
+  CHECK(bench.reads());
+}
+
+TEST_CASE("a declaration that failed is made again, all of it") {
+  auto bench = source_bench{};
+  bench.run(bench.uut.on_start({}));
+  auto open = [&] {
+    bench.attached(1, 20);
+    bench.run(bench.uut.on_opened({ddl(7, 1, 0), ddl(8, 1, 0)}, {}, bench.now));
+    return bench.take<declare_schemas>().at(0);
+  };
+  auto first = open();
+  bench.run(
+    bench.uut.on_declared({first.number, {errc::disk_full}}, bench.now));
+  CHECK(bench.uut.status().failure.code == errc::disk_full);
+  bench.now += milliseconds{10'000};
+  bench.tick();
+  auto again = open();
+  CHECK(again.number != first.number);
+  CHECK(again.schemas == first.schemas);
+  bench.run(bench.uut.on_declared({first.number, {}}, bench.now));
+  CHECK_FALSE(bench.reads());
+  bench.run(bench.uut.on_declared({again.number, {}}, bench.now));
   CHECK(bench.reads());
 }
 
@@ -220,7 +276,7 @@ TEST_CASE("rows wait until their schema is acknowledged") {
   CHECK(bench.take_appends().empty());
   CHECK(bench.take<schema_resolved>().empty());
   CHECK_FALSE(bench.reads());
-  bench.run(bench.uut.on_declared({{7}, {2}, {}}, bench.now));
+  bench.run(bench.uut.on_declared({1, {}}, bench.now));
   CHECK(bench.take_appends().size() == 1);
   CHECK(bench.reads());
 }
@@ -232,13 +288,13 @@ TEST_CASE("an acknowledgement that nobody waits for counts for nothing") {
   batch.schemas = {ddl(7, 2, 20), ddl(8, 1, 20)};
   batch.rows = block_of({{7, 40}, end_mark});
   bench.run(bench.uut.on_read(std::move(batch), {}, bench.now));
-  // The first two are late ones of an attempt before.
-  bench.run(bench.uut.on_declared({{7}, {1}, {}}, bench.now));
-  bench.run(bench.uut.on_declared({{9}, {1}, {errc::log_io}}, bench.now));
-  bench.run(bench.uut.on_declared({{7}, {2}, {}}, bench.now));
+  auto number = bench.take<declare_schemas>().at(0).number;
+  // Of no message of this attempt.
+  bench.run(bench.uut.on_declared({number + 1, {}}, bench.now));
+  bench.run(bench.uut.on_declared({number + 2, {errc::log_io}}, bench.now));
   CHECK(bench.take_appends().empty());
   CHECK_FALSE(bench.uut.status().failure);
-  bench.run(bench.uut.on_declared({{8}, {1}, {}}, bench.now));
+  bench.run(bench.uut.on_declared({number, {}}, bench.now));
   CHECK(bench.take_appends().size() == 1);
 }
 

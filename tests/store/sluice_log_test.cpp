@@ -51,7 +51,7 @@ struct state_directory {
                                  {1},
                                  {0},
                                  {{"id", "INTEGER", 1}, {"name", "TEXT", 0}}};
-      REQUIRE(history.add({schema, {0}, false}).has_value());
+      REQUIRE(history.add({{schema, {0}, false}}).has_value());
     }
     auto engine = open_segments(log, 1);
     for (std::uint64_t i = 1; i <= 6; ++i)

@@ -73,4 +73,14 @@ inline ddl_event ddl(std::uint64_t table, std::uint64_t version,
   return {std::move(schema), {ts}, false};
 }
 
+/// One message with these schemas, all in one partition.
+inline declare_schemas declaration_of(const std::vector<ddl_event>& events,
+                                      std::uint64_t number = 1,
+                                      partition_id partition = {1}) {
+  auto result = declare_schemas{number, {}};
+  for (const auto& event : events)
+    result.schemas.push_back({event, partition});
+  return result;
+}
+
 } // namespace sluice::test
