@@ -47,13 +47,17 @@ std::size_t sender_number(pointer self, std::vector<Handle>& peers) {
 }
 
 void on_declare(pointer self, const declare_schemas& message) {
-  auto events = std::vector<ddl_event>{};
-  for (const auto& x : message.schemas)
-    events.push_back(x.event);
-  auto done = self->state.history->add(events);
-  perform_all(
-    self, self->state.core.on_declare(sender_number(self, self->state.sources),
-                                      message, done ? error{} : done.error()));
+  auto& data = self->state;
+  auto source = sender_number(self, data.sources);
+  auto failure = data.core.refusal(source, message);
+  if (!failure) {
+    auto events = std::vector<ddl_event>{};
+    for (const auto& x : message.schemas)
+      events.push_back(x.event);
+    if (auto done = data.history->add(events); !done)
+      failure = done.error();
+  }
+  perform_all(self, data.core.on_declare(source, message, failure));
 }
 
 void on_down(pointer self, const caf::actor_addr& source) {

@@ -28,10 +28,19 @@ void schema_store_state::on_loaded(const std::vector<ddl_event>& events,
 
 // -- the source ---------------------------------------------------------------
 
+error schema_store_state::refusal(std::size_t source,
+                                  const declare_schemas& message) const {
+  auto found = failures_.find(source);
+  return message.follows && found != failures_.end() ? found->second : error{};
+}
+
 schema_store_state::effects schema_store_state::on_declare(
   std::size_t source, const declare_schemas& message, const error& failure) {
-  if (failure)
+  if (failure) {
+    failures_[source] = failure;
     return {to_source{source, {message.number, failure}}};
+  }
+  failures_.erase(source);
   auto out = effects{};
   auto told = known_tables{};
   auto waits = waiting_declaration{source, message.number, 0};

@@ -44,7 +44,11 @@ public:
   void on_loaded(const std::vector<ddl_event>& events,
                  std::size_t partitions = 1);
 
-  /// @param failure Why the history took nothing of it; none when it did.
+  /// Why the history must not have it: a message that it follows failed. With
+  /// a later DDL it would refuse the earlier one for ever.
+  [[nodiscard]] error refusal(std::size_t source,
+                              const declare_schemas& message) const;
+  /// @param failure Why the history has nothing of it; none when it has.
   [[nodiscard]] effects on_declare(std::size_t source,
                                    const declare_schemas& message,
                                    const error& failure = {});
@@ -84,6 +88,7 @@ private:
   std::map<table_id, table_entry> tables_;
   std::map<std::uint64_t, waiting_declaration> declarations_;
   std::uint64_t last_declaration_ = 0;
+  std::map<std::size_t, error> failures_; // of the last message of a source
   std::set<std::size_t> shards_;
   std::set<std::size_t> collectors_;
   timestamp resolved_;

@@ -154,28 +154,27 @@ void source_state::declare(std::vector<ddl_event> schemas, effects& out) {
   phase_ = phase::declaring;
   undeclared_.clear();
   auto names = std::vector<known_tables>(partitions_.size());
-  auto declared = declare_schemas{};
+  auto messages = std::vector<declare_schemas>{};
   for (auto& event : schemas) {
     auto place = partition_of(event.schema.table, partitions_.size());
     auto id = partitions_[place].id;
     names[place].tables.push_back(
       {event.schema.table, event.schema.name, id, event.ts});
-    declared.schemas.push_back({std::move(event), id});
-    if (declared.schemas.size() >= options_.declared_max)
-      send(std::exchange(declared, {}), out);
+    if (messages.empty()
+        || messages.back().schemas.size() >= options_.declared_max)
+      messages.emplace_back();
+    messages.back().schemas.push_back({std::move(event), id});
   }
-  if (!declared.schemas.empty())
-    send(std::move(declared), out);
   // A store must know a name to know which feeds need the table's rows.
   for (std::size_t i = 0; i < names.size(); ++i)
     if (!names[i].tables.empty())
       out.push_back(to_partition<known_tables>{i, std::move(names[i])});
-}
-
-void source_state::send(declare_schemas declared, effects& out) {
-  declared.number = ++declaration_;
-  undeclared_.insert(declared.number);
-  out.push_back(std::move(declared));
+  for (auto& message : messages) {
+    message.number = ++declaration_;
+    message.follows = !undeclared_.empty();
+    undeclared_.insert(message.number);
+    out.push_back(std::move(message));
+  }
 }
 
 source_state::effects source_state::on_declared(const schemas_declared& message,

@@ -142,7 +142,6 @@ private:
   [[nodiscard]] milliseconds jitter();
   void fail_with(const error& failure, effects& out, milliseconds now);
   void declare(std::vector<ddl_event> schemas, effects& out);
-  void send(declare_schemas declared, effects& out);
   void send(source_read batch, effects& out);
   void send_to(std::size_t place, block_ptr block, effects& out);
   void after_batch(bool empty, bool more, effects& out);

@@ -63,11 +63,12 @@ struct schema_declaration {
 /// new version are appended only after the acknowledgement.
 struct declare_schemas {
   std::uint64_t number = 0; ///< Of the message; the source never repeats it.
+  bool follows = false;     ///< Refused if the message before it was.
   std::vector<schema_declaration> schemas;
 
   friend bool operator==(const declare_schemas&,
                          const declare_schemas&) = default;
-  auto fields() { return std::tie(number, schemas); }
+  auto fields() { return std::tie(number, follows, schemas); }
 };
 
 /// All DDL of the message is durable, and everybody who must know does.

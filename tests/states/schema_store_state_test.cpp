@@ -130,6 +130,23 @@ TEST_CASE("a schema that the history refused is refused to the source") {
   CHECK(ask(uut, 7, 0)[0].message.failure == errc::unknown_table);
 }
 
+TEST_CASE("DDL that follows refused DDL is refused until all comes again") {
+  auto uut = schema_store_state{};
+  auto first = declaration_of({ddl(7, 1, 10)}, 1);
+  auto second = declaration_of({ddl(7, 2, 20)}, 2);
+  second.follows = true;
+  CHECK_FALSE(uut.refusal(3, second));
+  auto full = error{errc::disk_full, "schema"};
+  (void) uut.on_declare(3, first, full);
+  CHECK(uut.refusal(3, second) == full);
+  (void) uut.on_declare(3, second, full);
+  CHECK(uut.refusal(3, second) == full);
+  CHECK_FALSE(uut.refusal(4, second));
+  CHECK_FALSE(uut.refusal(3, first));
+  (void) uut.on_declare(3, first);
+  CHECK_FALSE(uut.refusal(3, second));
+}
+
 TEST_CASE("shards hear of every version before its resolved") {
   auto uut = schema_store_state{};
   auto first = only<to_shard<schema_resolved>>(uut.on_watch_schemas(0));

@@ -192,14 +192,20 @@ TEST_CASE("many tables are declared in several messages, in their order") {
   bench.run(bench.uut.on_start({}));
   bench.attached(1, 20);
   bench.attached(2, 20);
+  bench.sent.clear();
   auto schemas = std::vector<ddl_event>{};
   for (std::uint64_t table = 1; table <= 5; ++table)
     schemas.push_back(ddl(table, 1, 0));
   bench.run(bench.uut.on_opened(schemas, {}, bench.now));
+  // First the names: nobody may ask a store for a table that it has not heard
+  // of.
+  REQUIRE(bench.sent.size() == 5);
+  CHECK(std::holds_alternative<to_partition<known_tables>>(bench.sent[1]));
   auto sent = bench.take<declare_schemas>();
   REQUIRE(sent.size() == 3);
   auto declared = std::vector<ddl_event>{};
   for (const auto& message : sent) {
+    CHECK(message.follows == !declared.empty());
     CHECK(message.schemas.size() <= 2);
     for (const auto& x : message.schemas) {
       CHECK(x.partition.value == partition_of(x.event.schema.table, 2) + 1);
@@ -231,6 +237,7 @@ TEST_CASE("a declaration that failed is made again, all of it") {
   bench.tick();
   auto again = open();
   CHECK(again.number != first.number);
+  CHECK_FALSE(again.follows);
   CHECK(again.schemas == first.schemas);
   bench.run(bench.uut.on_declared({first.number, {}}, bench.now));
   CHECK_FALSE(bench.reads());

@@ -77,7 +77,7 @@ inline ddl_event ddl(std::uint64_t table, std::uint64_t version,
 inline declare_schemas declaration_of(const std::vector<ddl_event>& events,
                                       std::uint64_t number = 1,
                                       partition_id partition = {1}) {
-  auto result = declare_schemas{number, {}};
+  auto result = declare_schemas{number, false, {}};
   for (const auto& event : events)
     result.schemas.push_back({event, partition});
   return result;

@@ -51,7 +51,7 @@ void world::release() {
 
 void world::declare(table_id table) {
   const auto& ddl = script_->truth.ddl(table).at(declared_[table]++);
-  from_schemas(schemas_.on_declare(0, {1, {{ddl, {1}}}}));
+  from_schemas(schemas_.on_declare(0, {1, false, {{ddl, {1}}}}));
 }
 
 void world::resolve_schemas(std::uint64_t ts) {

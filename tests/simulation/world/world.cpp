@@ -276,6 +276,7 @@ void world::start_source() {
   options.writer = {++writers_};
   options.retry_min = 50ms;
   options.retry_max = 400ms;
+  options.declared_max = 2; // The tables of a world take several messages.
   options.partitions.clear();
   for (const auto& p : partitions_) {
     options.partitions.push_back(p.id);
