@@ -6,6 +6,12 @@
 /// How streams of a collector shard come into being, start anew and end.
 namespace sluice {
 
+namespace {
+
+constexpr std::size_t answers_per_millisecond = 50;
+
+} // namespace
+
 // -- from COLLECTOR -----------------------------------------------------------
 
 collector_shard_state::effects
@@ -86,12 +92,18 @@ void collector_shard_state::add_stream(feed_entry& to, const table_info& table,
   send_register(entries_[number], now);
 }
 
+// Very many answers take a while, and to ask again makes it no shorter.
+void collector_shard_state::await_answer(stream_entry& x, time now) {
+  auto more = time{unanswered_.size() / answers_per_millisecond};
+  unanswered_[registrations_.at(x.stream.who().id)] = now + x.answer_wait
+                                                      + more;
+  x.answer_wait = std::min(x.answer_wait * 2, options_.answer_max);
+}
+
 void collector_shard_state::send_register(stream_entry& x, time now) {
   auto& on = channel_of(x);
   on.changed_at = on.up.last_sent();
-  auto number = registrations_.at(x.stream.who().id);
-  unanswered_[number] = now + x.answer_wait;
-  x.answer_wait = std::min(x.answer_wait * 2, options_.answer_max);
+  await_answer(x, now);
   // Streams that start in one step share a message.
   auto* message = out_.empty()
                     ? nullptr
@@ -220,8 +232,7 @@ collector_shard_state::on_unknown(const unknown_registration& x, time now) {
 
 void collector_shard_state::reset(stream_entry& x, time now) {
   auto number = registrations_.at(x.stream.who().id);
-  unanswered_[number] = now + x.answer_wait;
-  x.answer_wait = std::min(x.answer_wait * 2, options_.answer_max);
+  await_answer(x, now);
   auto& of = feed_of(x);
   auto reset_ts = x.progress.report(of.low_stored,
                                     x.stream.accepted_to(resolved_of(x)));

@@ -37,6 +37,7 @@ void collector_shard_state::reopen_streams(feed_entry& of, time now) {
     auto& stream = entries_[number];
     auto stored = of.position_of(table);
     stream.progress.on_sink_opened(stored);
+    of.busy.erase(number);
     auto start = std::max(
       {stored.checkpoint, of.low_stored, stream.table.created});
     of.behind.insert(number);
@@ -80,7 +81,10 @@ collector_shard_state::on_durable(feed_id feed, const rows_durable& x) {
       send_credit(on);
     }
     for (const auto& rows : batch.handed) {
-      entries_[rows.stream].progress.on_durable(rows.rows, rows.after);
+      auto& progress = entries_[rows.stream].progress;
+      progress.on_durable(rows.rows, rows.after);
+      if (progress.idle())
+        of.busy.erase(rows.stream);
       of.counts.rows_durable += rows.rows;
       durable_since_heartbeat_ += rows.rows;
     }
@@ -149,6 +153,7 @@ void collector_shard_state::stop_feed(feed_entry& of, error reason) {
   }
   of.streams.clear();
   of.behind.clear();
+  of.busy.clear();
   share_credit();
 }
 
@@ -161,6 +166,7 @@ void collector_shard_state::drop_stream(feed_entry& of, index number) {
   registrations_.erase(id);
   unanswered_.erase(number);
   of.behind.erase(number);
+  of.busy.erase(number);
   stream.removed = true;
   if (stream.stream.ready())
     on.slots[stream.stream.stream().value] = UINT32_MAX;
@@ -217,8 +223,9 @@ timestamp collector_shard_state::low_watermark(const feed_entry& of) const {
   for (const auto& [partition, on] : channels_)
     if (on.streams > 0 && on.up.credit.has(of.record.id))
       result = std::min(result, on.up.resolved(of.record.id));
-  for (auto number : of.behind)
+  of.behind.for_each([&](index number) {
     result = std::min(result, effective(entries_[number]));
+  });
   return result;
 }
 
@@ -226,27 +233,36 @@ void collector_shard_state::send_heartbeat(channel_entry& on, bool repeat) {
   if (!on.shard_known)
     return;
   auto feeds = std::vector<feed_checkpoint>{};
-  for (auto& [id, of] : feeds_) {
-    if (of.phase == sink_phase::stopped)
-      continue;
-    auto part = feed_checkpoint{
-      id, std::min(on.up.resolved(id), of.low_stored), {}};
-    for (auto number : of.behind) {
-      auto& x = entries_[number];
-      if (x.table.partition != on.up.partition())
-        continue;
-      if (!x.stream.ready()) { // the shard may not know of it
-        part.checkpoint = std::min(part.checkpoint, x.progress.latched());
-        continue;
-      }
-      auto accepted = x.stream.accepted_to(on.up.resolved(id));
-      part.exceptions.push_back({x.stream.stream(), x.stream.stream_epoch(),
-                                 x.progress.report(of.low_stored, accepted)});
-    }
-    feeds.push_back(std::move(part));
-  }
+  for (auto& [id, of] : feeds_)
+    if (of.phase != sink_phase::stopped)
+      feeds.push_back(checkpoint_of(of, on));
   if (on.up.worth_sending(feeds, repeat))
     out_.emplace_back(on.up.make_heartbeat(std::move(feeds)));
+}
+
+// Of who is behind at its shard, too, nothing is said but what is durable of
+// the present epoch.
+feed_checkpoint collector_shard_state::checkpoint_of(feed_entry& of,
+                                                     const channel_entry& on) {
+  auto resolved = on.up.resolved(of.record.id);
+  auto result = feed_checkpoint{
+    of.record.id, std::min(resolved, of.low_stored), {}};
+  of.behind.for_each([&](index number) {
+    auto& x = entries_[number];
+    if (x.table.partition != on.up.partition())
+      return;
+    if (!x.stream.ready()) { // the shard may not know of it
+      result.checkpoint = std::min(result.checkpoint, x.progress.latched());
+      return;
+    }
+    auto reported = x.progress.report(of.low_stored,
+                                      x.stream.accepted_to(resolved));
+    auto begun = x.stream.begun_at();
+    if (x.stream.may_be_in_sync() || (begun && reported > begun))
+      result.exceptions.push_back(
+        {x.stream.stream(), x.stream.stream_epoch(), reported});
+  });
+  return result;
 }
 
 void collector_shard_state::send_credit(channel_entry& on) {

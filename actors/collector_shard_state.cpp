@@ -105,7 +105,9 @@ void collector_shard_state::take_item(feed_entry& of, channel_entry& on,
   auto table = x.block->grouped(first).table();
   to.items.push_back(
     {found->stream.schema(table), std::move(x.block), first, fresh, after});
-  handed.push_back({static_cast<index>(found - entries_.data()), fresh, after});
+  auto number = static_cast<index>(found - entries_.data());
+  of.busy.insert(number);
+  handed.push_back({number, fresh, after});
 }
 
 collector_shard_state::effects
@@ -312,8 +314,9 @@ feed_status collector_shard_state::status(feed_id feed) const {
   auto result = of.counts;
   result.checkpoint = of.low_stored;
   result.tables = of.waiting.size();
-  for (const auto& [table, number] : of.streams)
-    result.tables += table == all_tables ? entries_[number].stream.tables() : 1;
+  result.tables += of.streams.size();
+  if (auto whole = of.streams.find(all_tables); whole != of.streams.end())
+    result.tables += entries_[whole->second].stream.tables() - 1;
   for (const auto& table : of.waiting)
     result.unflushed.push_back(
       {table.table, of.position_of(table.table).checkpoint, {}, 0});
@@ -322,14 +325,19 @@ feed_status collector_shard_state::status(feed_id feed) const {
     of_cohorts += batch.cohort_rows;
   if (of.streams.empty())
     return result;
-  auto resolved = timestamp::max();
-  for (const auto& [table, number] : of.streams) {
+  auto undone = of.busy;
+  of.behind.for_each([&](index number) { undone.insert(number); });
+  auto resolved = timestamp::max(); // of those who are in sync
+  for (const auto& [partition, on] : channels_)
+    if (on.streams > 0 && on.up.credit.has(feed))
+      resolved = std::min(resolved, on.up.resolved(feed));
+  undone.for_each([&](index number) {
     const auto& x = entries_[number];
     resolved = std::min(resolved, effective(x));
-    if (x.stream.behind() || !x.progress.idle())
-      result.unflushed.push_back({table, x.progress.durable(of.low_stored),
-                                  effective(x), x.progress.rows_in_flight()});
-  }
+    result.unflushed.push_back({x.stream.who().table,
+                                x.progress.durable(of.low_stored), effective(x),
+                                x.progress.rows_in_flight()});
+  });
   if (of_cohorts > 0)
     result.unflushed.push_back(
       {all_tables, of.low_stored, resolved, of_cohorts});

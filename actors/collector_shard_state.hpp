@@ -13,6 +13,7 @@
 #include "actors/stream_state.hpp"
 #include "actors/uplink_state.hpp"
 #include "messages/feed.hpp"
+#include "messages/number_set.hpp"
 #include "messages/sink.hpp"
 
 namespace sluice {
@@ -137,7 +138,8 @@ private:
     timestamp low_asked;  // the sink was told to store
     timestamp low_stored; // it has
     std::map<table_id, index> streams;
-    std::set<index> behind;
+    number_set behind;
+    number_set busy; // rows of theirs alone are under way to the sink
     std::vector<table_info> waiting; // tables before the sink is open
     std::map<std::uint64_t, pinned_batch> batches;
     std::vector<schema_ptr> schemas; // that the sink does not know yet
@@ -177,6 +179,7 @@ private:
 
   void add_table(feed_entry& to, const table_info& table, time now);
   void add_stream(feed_entry& to, const table_info& table, time now);
+  void await_answer(stream_entry& x, time now);
   void send_register(stream_entry& x, time now);
   void register_anew(stream_entry& x, timestamp start, time now);
   void renew(stream_entry& x, timestamp start, time now);
@@ -202,6 +205,8 @@ private:
   void stop_feed(feed_entry& of, error reason);
   void ask_watermark(feed_entry& of);
   void send_heartbeat(channel_entry& on, bool repeat);
+  [[nodiscard]] feed_checkpoint checkpoint_of(feed_entry& of,
+                                              const channel_entry& on);
   void send_credit(channel_entry& on);
   void share_credit();
   [[nodiscard]] timestamp low_watermark(const feed_entry& of) const;

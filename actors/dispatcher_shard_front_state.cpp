@@ -172,9 +172,10 @@ bool dispatcher_shard_state::window_follows(row_cursor at) const {
 
 // Each stream finds out by itself what it can't have.
 void dispatcher_shard_state::give_up_reading(feed_on_channel& feed) {
-  for (auto stream : feed.streams)
-    if (at(stream).joined)
-      leave_fast_path(stream);
+  feed.streams.for_each([&](std::uint32_t x) {
+    if (at(slot{x}).joined)
+      leave_fast_path(slot{x});
+  });
   feed.reading = false;
   feed.taken = last_;
   wake_ahead(feed);

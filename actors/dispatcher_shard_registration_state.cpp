@@ -73,8 +73,8 @@ void dispatcher_shard_state::register_one(const registration& entry, time now) {
     feed.number = feed_numbers_++;
     feed.taken = last_;
   }
-  feed.streams.insert(stream);
-  feed.uncovered.insert(stream);
+  feed.streams.insert(stream.value);
+  uncover(stream);
   unanswered_[stream] = {now + options_.ready_repeat_min,
                          options_.ready_repeat_min};
   send_ready(stream);
@@ -129,8 +129,8 @@ void dispatcher_shard_state::forget(slot stream) {
   joined_now_.erase(stream);
   with_ddl_.erase(stream);
   auto& feed = feeds_[who.feed];
-  feed.streams.erase(stream);
-  feed.uncovered.erase(stream);
+  feed.streams.erase(stream.value);
+  feed.floors_moved |= feed.uncovered.erase(stream.value);
   if (feed.streams.empty())
     feeds_.erase(who.feed); // the store keeps what it reported last
   at(stream) = {};

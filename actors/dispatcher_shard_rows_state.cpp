@@ -175,7 +175,7 @@ void dispatcher_shard_state::materialise(slot stream) {
     return;
   auto& dispatcher = at(stream);
   auto feed = feeds_.find(dispatcher.who().feed);
-  if (feed == feeds_.end() || !feed->second.streams.contains(stream)
+  if (feed == feeds_.end() || !feed->second.streams.contains(stream.value)
       || !feed->second.bulk.covers(stream, dispatcher.in_sync_since))
     return;
   auto value = feed->second.bulk.value();
@@ -188,7 +188,7 @@ void dispatcher_shard_state::mark_behind(slot stream) {
     return;
   materialise(stream);
   at(stream).in_sync_since = {};
-  feeds_[at(stream).who().feed].uncovered.insert(stream);
+  uncover(stream);
   behind_now_.insert(stream);
 }
 
@@ -249,6 +249,8 @@ void dispatcher_shard_state::send_watermark() {
     message.behind.push_back(at(stream).send_change(stream));
   for (auto stream : joined_now_) {
     at(stream).in_sync_since = message.mark.seq;
+    feeds_.at(at(stream).who().feed)
+      .joining.emplace_back(message.mark.seq, stream);
     message.in_sync.push_back(at(stream).send_change(stream));
   }
   behind_now_.clear();

@@ -245,9 +245,9 @@ bool dispatcher_shard_state::join(slot stream, block_index complete_to) {
     feed.ahead[stream] = complete_to; // the others come
     return false;
   }
-  for (const auto& x : window_) {
-    if (x.index <= complete_to)
-      continue;
+  for (auto i = complete_to.next().value - first.value; i < window_.size();
+       ++i) {
+    const auto& x = window_[i];
     auto begun = !whole && x.index > feed.taken;
     auto what = begun ? deliver_own(stream, x.block, feed.at)
                       : deliver_own(stream, x.block);

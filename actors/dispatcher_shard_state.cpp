@@ -8,6 +8,9 @@ namespace sluice {
 namespace {
 
 constexpr std::size_t digest_chunk = 4'096;
+// So many floors of single tables are told as they move.
+constexpr std::size_t floors_max = 1'000;
+constexpr auto floors_interval = std::chrono::seconds{1}; // of more
 
 } // namespace
 
@@ -58,11 +61,12 @@ dispatcher_shard_state::on_heartbeat(const heartbeat& x) {
     auto value = std::min(part.checkpoint,
                           down_.acknowledged_resolved(part.feed));
     if (value < feed.bulk.value()) // its sink is an older copy of itself
-      for (auto stream : feed.streams)
-        materialise(stream);
+      feed.streams.for_each([&](std::uint32_t s) { materialise(slot{s}); });
+    feed.floors_moved |= value != feed.bulk.value();
+    auto before = feed.bulk.exceptions();
     news |= feed.bulk.on_heartbeat(x.acked, value, part.exceptions);
     for (const auto& exception : part.exceptions) {
-      if (!feed.streams.contains(exception.stream))
+      if (!feed.streams.contains(exception.stream.value))
         continue;
       auto& dispatcher = at(exception.stream);
       auto sent_to = dispatcher.complete_to();
@@ -71,11 +75,9 @@ dispatcher_shard_state::on_heartbeat(const heartbeat& x) {
           {sent_to, down_.resolved(part.feed), feed.at.complete_to()});
       dispatcher.on_checkpoint(exception.stream_epoch, exception.checkpoint,
                                sent_to);
-      feed.uncovered.insert(exception.stream);
+      uncover(exception.stream);
     }
-    std::erase_if(feed.uncovered, [&](slot stream) {
-      return feed.bulk.covers(stream, at(stream).in_sync_since);
-    });
+    note_acknowledged(feed, before);
   }
   if (down_.credit.on_granted(x.granted)) {
     news = true;
@@ -87,6 +89,28 @@ dispatcher_shard_state::on_heartbeat(const heartbeat& x) {
   report_floors();
   pump_scans();
   return take();
+}
+
+// Of these streams the bulk value may speak from now on.
+void dispatcher_shard_state::note_acknowledged(
+  feed_on_channel& feed, const std::map<slot, stream_checkpoint>& before) {
+  auto look_at = [&](slot stream) {
+    if (feed.bulk.covers(stream, at(stream).in_sync_since))
+      feed.floors_moved |= feed.uncovered.erase(stream.value);
+  };
+  for (const auto& [stream, checkpoint] : before)
+    if (stream.value < dispatchers_.size())
+      look_at(stream);
+  auto& joining = feed.joining;
+  for (; !joining.empty() && joining.front().first <= feed.bulk.acknowledged();
+       joining.pop_front())
+    look_at(joining.front().second);
+}
+
+void dispatcher_shard_state::uncover(slot stream) {
+  auto& feed = feeds_.at(at(stream).who().feed);
+  feed.uncovered.insert(stream.value);
+  feed.floors_moved = true; // its checkpoint may be another one
 }
 
 dispatcher_shard_state::effects
@@ -247,7 +271,7 @@ void dispatcher_shard_state::begin_epoch(slot stream,
   behind_now_.erase(stream); // the collector has it behind since its RESET
   joined_now_.erase(stream);
   with_ddl_.erase(stream);
-  feeds_[at(stream).who().feed].uncovered.insert(stream);
+  uncover(stream);
   out_.emplace_back(handshake{down_.next(), stream, start.record.new_epoch,
                               start.lower_bound, std::move(start.schemas)});
   want_scan(stream);
@@ -279,6 +303,12 @@ dispatcher_shard_state::effects dispatcher_shard_state::on_tick(time now) {
   else if (now >= contact_ + options_.silence_max)
     forget_streaming();
   report_floors();
+  if (now >= next_floors_) {
+    next_floors_ = now + floors_interval;
+    for (auto& [id, feed] : feeds_)
+      if (feed.floors_moved)
+        report_floors_of(id, feed);
+  }
   return take();
 }
 
@@ -302,24 +332,34 @@ timestamp dispatcher_shard_state::checkpoint_of(registration_id id) const {
 // -- floors -------------------------------------------------------------------
 
 void dispatcher_shard_state::report_floors() {
-  for (auto& [id, feed] : feeds_) {
-    auto report = floor_report{id, feed.bulk.value(), {}};
-    // A stream of all tables needs those, too, that are new behind it.
-    auto whole = std::optional<timestamp>{};
-    for (auto stream : feed.uncovered) {
-      const auto& dispatcher = at(stream);
-      auto checkpoint = dispatcher.checkpoint();
-      if (dispatcher.has_all_tables())
-        whole = std::min(whole.value_or(checkpoint), checkpoint);
-      else
-        report.exceptions.push_back({dispatcher.who().table, checkpoint});
-    }
-    report.floor = whole.value_or(report.floor);
-    if (report == feed.reported)
-      continue;
-    feed.reported = report;
-    out_.emplace_back(std::move(report));
-  }
+  for (auto& [id, feed] : feeds_)
+    if (feed.floors_moved && feed.uncovered.size() <= floors_max)
+      report_floors_of(id, feed);
+}
+
+// Where very many streams are not covered, the lowest speaks for all.
+void dispatcher_shard_state::report_floors_of(feed_id id,
+                                              feed_on_channel& feed) {
+  feed.floors_moved = false;
+  auto report = floor_report{id, feed.bulk.value(), {}};
+  auto each = feed.uncovered.size() <= floors_max;
+  // A stream of all tables needs those, too, that are new behind it.
+  auto whole = std::optional<timestamp>{};
+  feed.uncovered.for_each([&](std::uint32_t x) {
+    const auto& dispatcher = at(slot{x});
+    auto checkpoint = dispatcher.checkpoint();
+    if (dispatcher.has_all_tables())
+      whole = std::min(whole.value_or(checkpoint), checkpoint);
+    else if (each)
+      report.exceptions.push_back({dispatcher.who().table, checkpoint});
+    else
+      report.floor = std::min(report.floor, checkpoint);
+  });
+  report.floor = whole.value_or(report.floor);
+  if (report == feed.reported)
+    return;
+  feed.reported = report;
+  out_.emplace_back(std::move(report));
 }
 
 dispatcher_shard_state::effects dispatcher_shard_state::take() {

@@ -13,6 +13,7 @@
 
 #include "actors/dispatcher_state.hpp"
 #include "actors/downlink_state.hpp"
+#include "messages/number_set.hpp"
 #include "messages/registration.hpp"
 #include "messages/scan.hpp"
 #include "messages/table_map.hpp"
@@ -145,9 +146,12 @@ private:
   struct feed_on_channel {
     std::uint32_t number = 0; // not used twice
     bulk_checkpoint bulk;
-    std::set<slot> streams;
-    std::set<slot> uncovered; // the bulk value may not speak for these
+    number_set streams;   // slots
+    number_set uncovered; // the bulk value may not speak for these
+    // In sync since then, which is not acknowledged.
+    std::deque<std::pair<channel_seq, slot>> joining;
     floor_report reported;
+    bool floors_moved = false;
     // -- its cohort
     std::size_t members = 0;
     block_index taken;    // whole; late if below last_
@@ -261,6 +265,10 @@ private:
   void send_due_ddl(slot stream, timestamp due);
   void send_watermark();
   void report_floors();
+  void report_floors_of(feed_id id, feed_on_channel& feed);
+  void note_acknowledged(feed_on_channel& feed,
+                         const std::map<slot, stream_checkpoint>& before);
+  void uncover(slot stream);
   [[nodiscard]] timestamp resolved() const {
     return std::min(store_resolved_, schema_resolved_);
   }
@@ -312,6 +320,7 @@ private:
   std::deque<slot> starved_;        // wait for credit
   std::vector<slot> retry_scans_;
   time next_retry_{};
+  time next_floors_{}; // of feeds with many that are not covered
 };
 
 } // namespace sluice

@@ -78,6 +78,7 @@ public:
     return since && since <= acked_ && !exceptions_.contains(stream);
   }
   [[nodiscard]] timestamp value() const { return value_; }
+  [[nodiscard]] channel_seq acknowledged() const { return acked_; }
   [[nodiscard]] const std::map<slot, stream_checkpoint>& exceptions() const {
     return exceptions_;
   }

@@ -15,6 +15,7 @@ void stream_state::renew(registration_id id, timestamp start) {
 
 reset_entry stream_state::restart(timestamp reset_ts) {
   epoch_ = epoch_.next();
+  may_be_in_sync_ = may_be_in_sync_ || seq_;
   seq_ = {};
   cut_ = {};
   cursor_ = {};
@@ -22,6 +23,7 @@ reset_entry stream_state::restart(timestamp reset_ts) {
   own_ = reset_ts;
   accepted_to_ = reset_ts;
   reset_ts_ = reset_ts;
+  begun_at_ = {};
   return {who_.id, slot_, epoch_, reset_ts};
 }
 
@@ -32,6 +34,8 @@ stream_state::verdict stream_state::on_handshake(const handshake& x,
   if (x.lower_bound > std::max(latched, reset_ts_))
     return verdict::gap;
   seq_ = {1};
+  begun_at_ = x.lower_bound;
+  may_be_in_sync_ = false;
   own_ = std::max(own_, x.lower_bound);
   accepted_to_ = std::max(accepted_to_, x.lower_bound);
   schemas_.clear();

@@ -83,6 +83,10 @@ public:
   [[nodiscard]] sequence last_seq() const { return seq_; }
   [[nodiscard]] bool behind() const { return behind_; }
   [[nodiscard]] bool ready() const { return bool{slot_}; }
+  /// L of the epoch: what the shard has as its checkpoint. 0: not told yet.
+  [[nodiscard]] timestamp begun_at() const { return begun_at_; }
+  /// The shard may have it in sync, in an epoch that is over.
+  [[nodiscard]] bool may_be_in_sync() const { return may_be_in_sync_; }
   /// RESET is sent and the handshake has not come.
   [[nodiscard]] bool handshake_outstanding() const { return epoch_ && !seq_; }
   [[nodiscard]] row_cursor barrier() const { return barrier_; }
@@ -106,9 +110,11 @@ private:
   epoch epoch_;
   sequence seq_; // last accepted; 0: no handshake yet
   bool behind_ = true;
+  bool may_be_in_sync_ = false;
   timestamp own_; // complete to, while behind
   timestamp accepted_to_;
   timestamp reset_ts_;
+  timestamp begun_at_;
   std::vector<schema_ptr> schemas_; // ascending by table
   row_cursor barrier_;              // rows <= it are at the sink
   row_cursor cut_;                  // highest row of the cut that is open

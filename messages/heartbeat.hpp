@@ -27,8 +27,10 @@ struct feed_checkpoint {
   /// min(what the acknowledged watermark promises the feed, the low watermark
   /// that the target has stored).
   timestamp checkpoint;
-  /// Complete, never a difference: every stream that is behind. Of the others
-  /// all rows <= `checkpoint` are durable.
+  /// Complete, never a difference: every stream that the shard may have in sync
+  /// in an epoch that is over, and every one that is behind and has more
+  /// durable than its epoch began with. Of those in sync all rows <=
+  /// `checkpoint` are durable; of others that are behind nothing is said.
   std::vector<stream_checkpoint> exceptions;
 
   friend bool operator==(const feed_checkpoint&,

@@ -132,7 +132,7 @@ TEST_CASE("a sink fails between what is accepted and what is durable") {
 }
 
 TEST_CASE("a sink comes back empty") {
-  holds("restored_sink", 4'708);
+  holds("restored_sink", 4'694);
 }
 
 TEST_CASE("a lost heartbeat with an exception") {

@@ -36,12 +36,32 @@ TEST_CASE_FIXTURE(collector_fixture,
   CHECK(part.exceptions.empty());
 }
 
+TEST_CASE_FIXTURE(
+  collector_fixture,
+  "a stream is an exception until its shard knows of the reset") {
+  start();
+  send(9, block_of({{7, 60}}), 59); // a gap
+  restarted();
+  advance(200ms);
+  auto part = look_one<heartbeat>().feeds.at(0);
+  CHECK(part.exceptions
+        == std::vector<stream_checkpoint>{{asked.stream, {2}, {20}}});
+  shake(20);
+  advance(200ms);
+  CHECK(look_one<heartbeat>().feeds.at(0).exceptions.empty());
+}
+
 TEST_CASE_FIXTURE(collector_fixture,
-                  "a stream that is behind is an exception") {
+                  "of who is behind is said what is durable of its epoch") {
   start();
   watermark_of(50, {}, {{asked.stream, asked.stream_epoch, {3}}});
   advance(200ms);
-  CHECK(look_one<heartbeat>().feeds.at(0).exceptions.size() == 1);
+  CHECK(look_one<heartbeat>().feeds.at(0).exceptions.empty());
+  send(4, block_of({{7, 60}}), 59);
+  durable(1, 20);
+  advance(200ms);
+  CHECK(look_one<heartbeat>().feeds.at(0).exceptions
+        == std::vector<stream_checkpoint>{{asked.stream, {1}, {59}}});
 }
 
 TEST_CASE_FIXTURE(collector_fixture,

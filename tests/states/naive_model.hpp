@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -52,7 +53,14 @@ public:
     down_.emplace_back();
   }
   /// A heartbeat went up: the CHECKPOINT that it stands for.
-  void on_up(const heartbeat& x) {
+  /// Of who is behind it says only what is new in its epoch.
+  void on_up(const heartbeat& x, const collector_shard_state& collector,
+             feed_id feed, const std::vector<table_info>& tables) {
+    auto behind = std::set<registration_id>{};
+    for (const auto& table : tables)
+      if (const auto* stream = collector.find(feed, table.table);
+          stream != nullptr && stream->behind())
+        behind.insert(stream->who().id);
     auto out = std::vector<checkpoint_message>{};
     for (const auto& part : x.feeds) {
       for (const auto& [id, one] : all_) {
@@ -64,7 +72,8 @@ public:
         for (const auto& e : part.exceptions)
           if (e.stream == at->second)
             message = {id, e.stream_epoch, e.checkpoint, x.acked, true};
-        out.push_back(message);
+        if (message.excepted || !behind.contains(id))
+          out.push_back(message);
       }
     }
     up_.push_back(std::move(out));

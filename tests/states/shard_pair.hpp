@@ -374,7 +374,7 @@ private:
         naive_->on_reset_sent(entry);
       naive_->note_epochs(collector_, feed, infos_);
     } else if (auto* beat = std::get_if<heartbeat>(&x)) {
-      naive_->on_up(*beat);
+      naive_->on_up(*beat, collector_, feed, infos_);
     }
   }
   template <class Queue>

@@ -174,7 +174,8 @@ void collector_watch::see(const heartbeat& x,
       }
     for (auto& [table, s] : streams_) {
       const auto* found = uut.find(feed, table);
-      if (found == nullptr || !found->ready() || excepted.contains(table))
+      if (found == nullptr || !found->ready() || found->behind()
+          || excepted.contains(table))
         continue;
       rules_.check(rule::i12,
                    truth_->rows_to(table, part.checkpoint) <= s.durable);
