@@ -2,7 +2,10 @@
 // is compared with do it: the same rows, phases and lines of JSON.
 //
 //   feed_bench --tables 1000 --consumers 4 --rows 1000000
-//     [--random] [--phases ingest,drain,e2e,latency] [--rep 1]
+//     [--random] [--phases ingest,drain,e2e,latency,scale] [--rep 1]
+//
+// scale: tables that are known get their streams; then what those cost at rest,
+// and rows of ten tables among them.
 //
 // Every consumer checks the order of each table and the number of all rows;
 // `ok` says whether that was right, and the exit status.
@@ -14,6 +17,7 @@
 #include <mutex>
 
 #include <CLI/CLI.hpp>
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include "actors/service.hpp"
@@ -206,6 +210,8 @@ public:
         return status.tables == how_.tables && status.unflushed.empty();
       });
   }
+  /// Of these tables alone, from now on.
+  void heat(std::uint64_t tables) { plan_->hot = tables; }
   void produce(std::uint64_t rows, std::uint64_t per_second = 0) {
     plan_->per_second = per_second;
     plan_->rows = rows;
@@ -268,10 +274,16 @@ private:
   template <class Done>
   static void wait(const std::string& who, Done done) {
     auto begin = clock::now();
-    while (!done()) {
+    for (;;) {
+      auto asked = clock::now();
+      if (done())
+        break;
       if (seconds_since(begin) > 120)
         give_up(who + " did not get ready in 120 s");
-      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+      // What is asked may cost what it asks about.
+      std::this_thread::sleep_for(
+        std::max(clock::duration{std::chrono::milliseconds{1}},
+                 5 * (clock::now() - asked)));
     }
   }
 
@@ -317,6 +329,45 @@ bool both_at_once(const settings& how, const std::string& name,
   return ok;
 }
 
+constexpr std::uint64_t hot_tables = 10;
+
+double resident_bytes() {
+  ::malloc_trim(0); // what was freed is not counted
+  return mib_of_status("VmRSS:") * 1024 * 1024;
+}
+
+bool scale(const settings& how) {
+  auto uut = run{how, true};
+  uut.add_source();
+  auto streams = how.tables * how.consumers;
+  auto before = resident_bytes();
+  auto all = phase{how, "scale"};
+  uut.subscribe();
+  uut.wait_for_streams();
+  all.end();
+  auto each = (resident_bytes() - before) / static_cast<double>(streams);
+  all.print(streams, true, fmt::format(R"(,"bytes_per_stream":{:.0f})", each));
+
+  constexpr auto watermarks = std::uint64_t{10}; // a second, with a row each
+  constexpr auto seconds = std::uint64_t{3};
+  uut.heat(hot_tables);
+  auto rest = phase{how, "idle"};
+  auto rows = watermarks * seconds;
+  uut.produce(rows, watermarks);
+  uut.wait_for_consumers(rows);
+  rest.end();
+  rest.print(rows * how.consumers, uut.is_right(rows));
+
+  auto some = phase{how, "hot"};
+  rows += how.rate * how.latency_seconds;
+  uut.produce(rows, how.rate);
+  uut.wait_for_consumers(rows);
+  some.end();
+  auto ok = uut.is_right(rows);
+  some.print(rows * how.consumers, ok, uut.latencies());
+  return ok;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -347,5 +398,7 @@ int main(int argc, char** argv) {
   if (wanted("latency"))
     ok = both_at_once(how, "latency", how.rate * how.latency_seconds, how.rate)
          && ok;
+  if (wanted("scale"))
+    ok = scale(how) && ok;
   return ok ? 0 : 1;
 }

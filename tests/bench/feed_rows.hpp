@@ -59,6 +59,7 @@ inline std::uint64_t table_of(std::uint64_t i, std::uint64_t tables,
 /// What is to be made. Written by the bench, read by the source's thread.
 struct row_plan {
   std::uint64_t tables = 1;
+  std::uint64_t hot = 0; ///< Rows go to so many of them only; 0: to all.
   bool random = false;
   std::size_t block_rows = 1'000;     ///< At most, as many as the peers write.
   std::atomic<std::uint64_t> rows{0}; ///< Up to this one, from 1.
@@ -150,7 +151,8 @@ private:
 
   void add(std::uint64_t i, std::uint64_t sent_ns, row_block_builder& to) {
     static const auto key = std::vector<bool>{true, false};
-    auto table = table_of(i - 1, plan_->tables, plan_->random);
+    auto hot = plan_->hot == 0 ? plan_->tables : plan_->hot;
+    auto table = table_of(i - 1, hot, plan_->random);
     fill(payload_, {i, sent_ns, table});
     auto header = row_header{};
     header.table = ids_[table];
