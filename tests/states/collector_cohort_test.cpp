@@ -176,3 +176,18 @@ TEST_CASE_FIXTURE(fixture, "a place of a former channel does not count") {
   digest_of(2, 0); // nothing was sent on this one
   CHECK(look<reset_streams>().empty());
 }
+
+// -- what the sink has --------------------------------------------------------
+
+// Its consumer was with another process, whose shard had heard more of the log
+// than ours has. Or the log is in memory, begins anew, and is filled again.
+TEST_CASE_FIXTURE(fixture, "rows that a sink has do not come with its cohort") {
+  open({position(60, 20)}, 20);
+  make_ready();
+  shake(20);
+  catch_up(20, 2); // our shard has nothing above 20 yet
+  send_up_to(40);
+  CHECK(written().empty());
+  send_cohort(block_of({{7, 60}, {7, 80}}), place(80));
+  CHECK(written() == rows_at{80});
+}
