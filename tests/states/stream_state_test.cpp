@@ -189,6 +189,17 @@ TEST_CASE_FIXTURE(fixture, "joining the cohort takes the next place") {
   CHECK(uut.effective_resolved({100}) == timestamp{100});
 }
 
+TEST_CASE_FIXTURE(fixture, "leaving the cohort takes the next place") {
+  start();
+  REQUIRE(joins(1, 2) == verdict::accepted);
+  CHECK(leaves(1, 2, 90) == verdict::gap);
+  CHECK(leaves(1, 4, 90) == verdict::gap);
+  CHECK_FALSE(uut.behind());
+  CHECK(leaves(1, 3, 90) == verdict::accepted);
+  CHECK(uut.last_seq() == sequence{3});
+  CHECK(uut.behind());
+}
+
 TEST_CASE_FIXTURE(fixture, "joining without handshake is a gap") {
   static_cast<void>(uut.restart({20}));
   CHECK(joins(1, 1) == verdict::gap);
