@@ -14,38 +14,31 @@ namespace {
 // Rows that are durable already: none, unless something is wrong.
 std::uint64_t rows_below(const cohort_rows& x, timestamp low) {
   auto result = std::uint64_t{0};
-  auto add = [&](const block_run& run) {
+  for_each_run(x, [&](const block_run& run) {
     result += rows_up_to(*x.block, run.first, run.count,
                          row_cursor::end_of(low));
-  };
-  for (auto i : x.runs)
-    add(x.block->runs()[i]);
-  if (x.runs.empty())
-    for (const auto& run : x.block->runs())
-      add(run);
+  });
   return result;
 }
 
 } // namespace
 
-// @returns How many rows were taken.
-std::uint64_t collector_shard_state::take_cohort(feed_entry& of,
-                                                 channel_entry& on,
-                                                 cohort_rows& x,
-                                                 write_rows& to) {
+// @returns How many rows were taken, but for those that are handed by table.
+std::uint64_t
+collector_shard_state::take_cohort(feed_entry& of, channel_entry& on,
+                                   cohort_rows& x, write_rows& to,
+                                   std::vector<handed_rows>& handed) {
   if (on.up.in_doubt()) // of whom they are is not known; the digest tells
     return 0;
   on.places[of.record.id] = x.to;
-  if (!of.behind.empty()) {
-    x.runs = runs_in_sync(of, x);
+  if (!of.behind.empty()
+      || x.block->first_cursor() <= on.barriers[of.record.id]) {
+    x.runs = fresh_runs(of, x, to, handed);
     if (x.runs.empty())
       return 0;
   }
   auto rows = std::uint64_t{0};
-  if (x.runs.empty())
-    rows = x.block->rows();
-  for (auto i : x.runs)
-    rows += x.block->runs()[i].count;
+  for_each_run(x, [&](const block_run& run) { rows += run.count; });
   if (x.block->first_cursor().commit_ts <= of.low_stored)
     of.counts.rows_below_checkpoint += rows_below(x, of.low_stored);
   of.counts.rows_accepted += rows;
@@ -53,22 +46,37 @@ std::uint64_t collector_shard_state::take_cohort(feed_entry& of,
   return rows;
 }
 
-// Those of it whose stream is in sync as the collector has it: a stream may be
-// behind because of its RESET that the shard does not know yet.
+// Those of it whose stream is in sync as the collector has it: it may be behind
+// because of its RESET that the shard does not know yet. Of a run that the
+// sink has in part, the rest is handed by itself.
 std::vector<std::uint32_t>
-collector_shard_state::runs_in_sync(const feed_entry& of,
-                                    const cohort_rows& x) {
+collector_shard_state::fresh_runs(feed_entry& of, const cohort_rows& x,
+                                  write_rows& to,
+                                  std::vector<handed_rows>& handed) {
+  const auto& runs = x.block->runs();
   auto result = std::vector<std::uint32_t>{};
-  auto add = [&](std::uint32_t i) {
-    auto found = of.streams.find(x.block->runs()[i].table);
-    if (found != of.streams.end() && !entries_[found->second].stream.behind())
-      result.push_back(i);
-  };
-  for (auto i : x.runs)
-    add(i);
-  if (x.runs.empty())
-    for (std::uint32_t i = 0; i < x.block->runs().size(); ++i)
-      add(i);
+  for_each_run(x, [&](const block_run& run) {
+    auto found = of.streams.find(run.table);
+    if (found == of.streams.end() || entries_[found->second].stream.behind())
+      return;
+    auto& entry = entries_[found->second];
+    auto known = rows_up_to(*x.block, run.first, run.count,
+                            entry.stream.barrier());
+    if (known == 0)
+      result.push_back(static_cast<std::uint32_t>(&run - runs.data()));
+    if (known == 0 || known == run.count)
+      return;
+    auto after = table_position{run.table, run.last_cursor, x.to.complete_to()};
+    auto first = run.first + known;
+    auto fresh = run.count - known;
+    of.counts.rows_accepted += fresh;
+    of.counts.rows_below_checkpoint += entry.progress.on_handed(*x.block, first,
+                                                                fresh);
+    of.busy.insert(found->second);
+    to.items.push_back(
+      {entry.stream.schema(run.table), x.block, first, fresh, after});
+    handed.push_back({found->second, fresh, after});
+  });
   return result;
 }
 

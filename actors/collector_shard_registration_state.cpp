@@ -157,6 +157,7 @@ collector_shard_state::on_channel_lost(channel_id channel, time now) {
     if (!x.removed && x.table.partition == on->up.partition())
       leave_cohort(x);
   on->places.clear();
+  on->barriers.clear();
   on->up.reopen(channel_numbers_.next());
   on->slots.clear();
   on->digest.clear();

@@ -61,7 +61,7 @@ collector_shard_state::effects collector_shard_state::on_delivery(delivery x,
   rows.torn = of.torn;
   auto of_cohort = std::uint64_t{0};
   for (auto& part : x.cohort)
-    of_cohort += take_cohort(of, *on, part, rows);
+    of_cohort += take_cohort(of, *on, part, rows, handed);
   if (rows.items.empty() && rows.cohort.empty() && rows.torn == was_torn) {
     on->up.credit.release(x.feed, x.charge);
     send_credit(*on);
@@ -145,6 +145,8 @@ collector_shard_state::on_watermark(const watermark& x, time now) {
   for (const auto& change : x.in_sync) {
     if (auto* found = entry_of(*on, change.stream)) {
       on_verdict(*found, found->stream.on_in_sync(change), now);
+      auto& barrier = on->barriers[found->stream.who().feed];
+      barrier = std::max(barrier, found->stream.barrier());
       settle(*found);
     }
   }

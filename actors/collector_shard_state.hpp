@@ -164,6 +164,8 @@ private:
     std::uint64_t streams = 0; // that are not removed
     channel_seq changed_at; // last sent up before the last REGISTER or REMOVE
     std::map<feed_id, row_cursor> places; // up to where cohorts have rows
+    // Up to where sinks may have rows of some table that joined.
+    std::map<feed_id, row_cursor> barriers;
   };
 
   [[nodiscard]] effects take();
@@ -193,9 +195,11 @@ private:
   void take_item(feed_entry& of, channel_entry& on, delivery_item& x, time now,
                  write_rows& to, std::vector<handed_rows>& handed);
   [[nodiscard]] std::uint64_t take_cohort(feed_entry& of, channel_entry& on,
-                                          cohort_rows& x, write_rows& to);
-  [[nodiscard]] std::vector<std::uint32_t> runs_in_sync(const feed_entry& of,
-                                                        const cohort_rows& x);
+                                          cohort_rows& x, write_rows& to,
+                                          std::vector<handed_rows>& handed);
+  [[nodiscard]] std::vector<std::uint32_t>
+  fresh_runs(feed_entry& of, const cohort_rows& x, write_rows& to,
+             std::vector<handed_rows>& handed);
   void check_places(channel_entry& on, const digest& x, time now);
   void leave_cohort(stream_entry& x);
   void note_schemas(const stream_entry& x);
