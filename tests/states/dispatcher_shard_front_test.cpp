@@ -163,6 +163,19 @@ TEST_CASE("a late feed reads blocks that have left the window") {
   CHECK(all.rows() == rows_at{70});
 }
 
+TEST_CASE("a feed that reads promises no more than it has of a commit_ts") {
+  auto all = with_window(1);
+  into_sync(all);
+  all.append(row_at(40), 40);
+  auto block = block_of({{7, 60, 0}, {7, 60, 1}});
+  all.append(block, 60);
+  all.grant(2 * row_size());
+  all.scanned(block);
+  CHECK(all.rows() == rows_at{60}); // the credit ends
+  all.append(row_at(70), 70);
+  CHECK(all.take_one<watermark>().promise.late == late_at(59));
+}
+
 TEST_CASE("a feed that wants little of what it missed scans tables") {
   auto all = with_window(1);
   into_sync(all);
