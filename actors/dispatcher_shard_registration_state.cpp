@@ -19,6 +19,7 @@ bool dispatcher_shard_state::enter(channel_id channel) {
   tables_.clear();
   unanswered_.clear();
   feeds_.clear();
+  feed_numbers_ = 0;
   spans_.clear();
   behind_now_.clear();
   joined_now_.clear();

@@ -178,6 +178,7 @@ void dispatcher_shard_state::take_scan_result(scan_lane lane,
     return;
   }
   for (const auto& rows : x.rows) {
+    log_end_ = std::max(log_end_, rows.block->last_cursor());
     auto what = dispatcher->has_all_tables()
                   ? deliver_all_tables(stream, rows.block)
                   : deliver_run(stream, rows.block, rows.first, rows.count);
@@ -240,6 +241,7 @@ bool dispatcher_shard_state::join(slot stream, block_index complete_to) {
     feed.reading = false;
     feed.scan = scan_phase::none;
     feed.taken = last_;
+    feed.at = {};
   }
   if (!whole && (feed.reading || complete_to > feed.taken)) {
     feed.ahead[stream] = complete_to; // the others come
@@ -262,9 +264,12 @@ bool dispatcher_shard_state::join(slot stream, block_index complete_to) {
     dispatcher.joined = true;
   } else {
     raise_place(feed);
+    // A row of a former store's log may be missing in this one's.
     if (feed.taken == last_ && !dispatcher.last_sent().is_end())
-      feed.at = std::max(feed.at, dispatcher.last_sent());
-    if (dispatcher.cursor() > feed.at) { // it starts above the log's end
+      feed.at = std::max(feed.at, std::min(dispatcher.last_sent(), log_end_));
+    // One of both is above the end of the log, which may have lost its tail.
+    auto end = std::max(log_end_, row_cursor::end_of(log_resolved_));
+    if (dispatcher.cursor() > feed.at || feed.at > end) {
       feed.ahead[stream] = feed.taken;
       return false;
     }

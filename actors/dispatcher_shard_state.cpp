@@ -169,6 +169,7 @@ dispatcher_shard_state::on_progress(const progress& x) {
   if (x.store != store_) {
     store_ = x.store;
     log_resolved_ = {};
+    log_end_ = {};
     all_taken_up_to(first.previous());
   } else if (first != last_.next()) {
     drop_store(); // the store had to leave blocks out: they are read
@@ -176,6 +177,7 @@ dispatcher_shard_state::on_progress(const progress& x) {
   }
   for (const auto& block : x.blocks) {
     last_ = block.index;
+    log_end_ = std::max(log_end_, block.block->last_cursor());
     window_.push_back(block);
     window_size_ += block.block->footprint();
     deliver_block(block);

@@ -308,6 +308,7 @@ private:
   std::uint64_t window_size_ = 0;
   block_index last_;
   timestamp log_resolved_; // by this store
+  row_cursor log_end_;     // highest that was seen of its rows
   timestamp store_resolved_;
   timestamp schema_resolved_;
   std::set<slot> with_ddl_; // joined, and a DDL waits for its resolved

@@ -42,6 +42,8 @@ public:
   /// Calls `f` for each, ascending. @pre `f` takes out none but its own.
   template <class F>
   void for_each(F f) const {
+    if (empty()) // it was larger
+      return;
     for (std::size_t i = 0; i < words_.size(); ++i)
       for (auto word = words_[i]; word != 0; word &= word - 1)
         f(static_cast<std::uint32_t>(i * bits)

@@ -196,3 +196,47 @@ TEST_CASE_FIXTURE(shard_fixture,
   CHECK(take_one<digest>().cohorts
         == std::vector{cohort_place{feed, {{40}, {40}, 0}}});
 }
+
+// Raised to a row that only the former store had, the place of the cohort would
+// pass over rows that come again.
+TEST_CASE_FIXTURE(shard_fixture,
+                  "who has rows that a restarted store lacks waits for them") {
+  resolve(20);
+  keep(uut.on_schema_resolved({{1'000}}));
+  append(row_at(60, 8), 50);
+  scan_second(*this);
+  auto request = take_one<scan_request>();
+  auto cut = scan_result{request.entries.at(0), {}, {}, errc::none, {}, {}};
+  cut.rows.push_back({row_at(60, 8), 0, 1});
+  keep(uut.on_scan_answer({request.scan, request.store, {cut}}));
+  REQUIRE(rows() == rows_at{60});
+  store = {2};
+  last = 0; // the block is lost
+  resolve(50);
+  scanned(nullptr);
+  CHECK_FALSE(uut.find(second)->joined);
+  append(block_of({{8, 60}, {8, 80}}), 80); // once more, and another row
+  CHECK(rows() == rows_at{80});
+  CHECK(uut.find(second)->joined);
+}
+
+TEST_CASE_FIXTURE(shard_fixture,
+                  "who joins after a log lost its tail gets what comes again") {
+  join();
+  resolve(20);
+  keep(uut.on_schema_resolved({{1'000}}));
+  append(row_at(55), 50);
+  REQUIRE(rows() == rows_at{55});
+  store = {2};
+  last = 0; // the block is lost
+  resolve(50);
+  scanned(nullptr); // what the cohort reads
+  scan_second(*this);
+  scanned(nullptr);
+  CHECK_FALSE(uut.find(second)->joined);
+  append(block_of({{8, 52}, {7, 55}, {8, 60}}), 80);
+  CHECK(rows() == rows_at{52, 60});
+  CHECK(uut.find(second)->joined);
+  append(block_of({{8, 90}, {7, 91}}), 91);
+  CHECK(rows() == rows_at{91, 90});
+}
