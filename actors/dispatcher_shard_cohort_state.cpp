@@ -20,7 +20,7 @@ constexpr std::uint64_t wait_part = 4;
 
 dispatcher_shard_state::table_entry*
 dispatcher_shard_state::table_of(table_id table) {
-  auto i = places_.find(table);
+  auto i = table_places_.find(table);
   return i == table_map::none ? nullptr : &tables_[i];
 }
 
@@ -28,7 +28,7 @@ dispatcher_shard_state::table_entry&
 dispatcher_shard_state::add_table(table_id table) {
   if (auto* known = table_of(table))
     return *known;
-  places_.exchange(table, tables_.size());
+  table_places_.exchange(table, tables_.size());
   return tables_.emplace_back();
 }
 
@@ -40,12 +40,11 @@ void dispatcher_shard_state::note_version(table_id table,
 
 /// @pre It has every row up to the cohort's place, and none behind it.
 void dispatcher_shard_state::join_cohort(slot stream, feed_on_channel& feed) {
-  at(stream).joined = true;
   ++feed.members;
   auto& cohorts = add_table(at(stream).who().table).cohorts;
   auto found = std::find_if(
     cohorts.begin(), cohorts.end(),
-    [&](const members& x) { return x.feed == feed.number; });
+    [&](const table_cohort& x) { return x.feed == feed.number; });
   if (found == cohorts.end())
     cohorts.push_back({feed.number, 1});
   else
@@ -62,9 +61,16 @@ void dispatcher_shard_state::quit_cohort(slot stream) {
     if (x.feed == feed.number)
       --x.streams;
   std::erase_if(table_of(dispatcher.who().table)->cohorts,
-                [](const members& x) { return x.streams == 0; });
+                [](const table_cohort& x) { return x.streams == 0; });
   if (--feed.members == 0)
     wake_ahead(feed);
+}
+
+// What its cohort was sent while it was in it, it has.
+void dispatcher_shard_state::take_place_along(slot stream) {
+  auto& dispatcher = at(stream);
+  if (dispatcher.joined && !dispatcher.has_all_tables())
+    dispatcher.skip_to(feeds_.at(dispatcher.who().feed).at);
 }
 
 // There is nobody that they could wait for.
@@ -79,22 +85,33 @@ void dispatcher_shard_state::raise_place(feed_on_channel& feed) {
   if (feed.reading)
     return;
   auto to = row_cursor::end_of(log_resolved_);
-  if (feed.taken < last_) {
-    auto next = feed.taken.value + 1 - window_.front().index.value;
-    to = window_[next].block->first_cursor().previous();
-  }
+  if (feed.taken < last_)
+    to = window_[next_in_window(feed)].block->first_cursor().previous();
   feed.at = std::max(feed.at, to);
+}
+
+// Of the block that a late feed, which does not read, stands in front of.
+std::size_t
+dispatcher_shard_state::next_in_window(const feed_on_channel& feed) const {
+  return feed.taken.value + 1 - window_.front().index.value;
+}
+
+// As far as it is known. A log that starts anew may have lost its tail.
+row_cursor dispatcher_shard_state::log_end() const {
+  return std::max(last_row_, row_cursor::end_of(log_resolved_));
 }
 
 // Who waits for the cohort to come to where it is.
 void dispatcher_shard_state::let_join(feed_on_channel& feed) {
   if (feed.ahead.empty() || feed.reading)
     return;
-  auto waiting = std::vector<std::pair<slot, block_index>>(feed.ahead.begin(),
-                                                           feed.ahead.end());
-  for (auto [stream, complete_to] : waiting) {
-    if (complete_to > feed.taken)
-      continue;
+  auto may_join = std::vector<std::pair<slot, block_index>>{};
+  auto end = log_end();
+  for (const auto& [stream, complete_to] : feed.ahead)
+    if (complete_to <= feed.taken && at(stream).cursor() <= end
+        && feed.at <= end)
+      may_join.emplace_back(stream, complete_to);
+  for (auto [stream, complete_to] : may_join) {
     feed.ahead.erase(stream);
     (void) join(stream, complete_to);
   }
@@ -144,7 +161,7 @@ bool dispatcher_shard_state::wants(const feed_on_channel& feed,
   return found != nullptr
          && std::any_of(
            found->cohorts.begin(), found->cohorts.end(),
-           [&](const members& x) { return x.feed == feed.number; });
+           [&](const table_cohort& x) { return x.feed == feed.number; });
 }
 
 std::vector<std::uint32_t>
@@ -197,6 +214,8 @@ bool dispatcher_shard_state::send_part(feed_id id, feed_on_channel& feed,
   tell_changes();
   auto whole = feed.at < block->first_cursor() && limit >= block->last_cursor();
   auto packed = parcels_[id].charge + static_cast<std::uint64_t>(asked_for(id));
+  if (whole && waits_for_credit(id, part.bytes, packed))
+    return false; // no look at its rows
   if (!whole || !worth_pinning(*block, part.bytes)
       || !down_.credit.covers(id, block->footprint(), packed))
     return send_copies(id, feed, *block, limit);
@@ -211,6 +230,12 @@ bool dispatcher_shard_state::send_part(feed_id id, feed_on_channel& feed,
 
 // Where the credit ends, a part that is small beside it waits for all of it;
 // a larger one is cut.
+bool dispatcher_shard_state::waits_for_credit(feed_id id, std::uint64_t bytes,
+                                              std::uint64_t packed) const {
+  return !down_.credit.covers(id, bytes, packed)
+         && bytes <= down_.credit.limit(id) / wait_part;
+}
+
 bool dispatcher_shard_state::send_copies(feed_id id, feed_on_channel& feed,
                                          const row_block& block,
                                          row_cursor limit) {
@@ -227,9 +252,9 @@ bool dispatcher_shard_state::send_copies(feed_id id, feed_on_channel& feed,
   }
   auto& to = parcels_[id];
   auto kept = static_cast<std::uint64_t>(asked_for(id)); // for scans
-  auto all = down_.credit.covers(id, used, to.charge + kept);
-  if (!all && used <= down_.credit.limit(id) / wait_part)
+  if (waits_for_credit(id, used, to.charge + kept))
     return rows.empty();
+  auto all = down_.credit.covers(id, used, to.charge + kept);
   auto copy = row_block_builder{};
   for (auto row : rows) {
     if (!all && !down_.credit.covers_row(id, row.size_bytes(), to.charge))

@@ -2,7 +2,6 @@
 #include <utility>
 
 #include "actors/dispatcher_shard_state.hpp"
-#include "messages/block_ranges.hpp"
 
 /// DISPATCHER_SHARD's feeds: where the cohort of each is. When a feed's credit
 /// ends it waits in front of a block; later it goes on in the window or, once
@@ -32,8 +31,7 @@ timestamp dispatcher_shard_state::promise_to(feed_id id) const {
   if (feed.reading) {
     ts = std::min(ts, feed.at.complete_to());
   } else if (feed.taken < last_) {
-    auto next = feed.taken.value + 1 - window_.front().index.value;
-    auto first = window_[next].block->first_cursor();
+    auto first = window_[next_in_window(feed)].block->first_cursor();
     ts = std::min(ts, first.commit_ts.previous());
   }
   return std::max(ts, down_.resolved(id));
@@ -67,8 +65,7 @@ void dispatcher_shard_state::deliver_block(const indexed_block& x) {
 // Its cohort takes from the window what it has not got.
 void dispatcher_shard_state::catch_up(feed_id id, feed_on_channel& feed) {
   if (feed.taken < last_) {
-    auto next = feed.taken.value + 1 - window_.front().index.value;
-    for (; next < window_.size(); ++next) {
+    for (auto next = next_in_window(feed); next < window_.size(); ++next) {
       const auto& block = window_[next].block;
       if (!offer(id, feed, block, parts_of(*block)[feed.number]))
         return;

@@ -15,7 +15,7 @@ bool dispatcher_shard_state::enter(channel_id channel) {
   dispatchers_.clear();
   slots_.clear();
   registrations_.clear();
-  places_ = {};
+  table_places_ = {};
   tables_.clear();
   unanswered_.clear();
   feeds_.clear();

@@ -197,8 +197,7 @@ void dispatcher_shard_state::leave_fast_path(slot stream) {
   if (dispatcher.in_sync_since) // the last watermark spoke for it
     dispatcher.complete(down_.resolved(dispatcher.who().feed));
   mark_behind(stream);
-  if (dispatcher.joined && !dispatcher.has_all_tables())
-    dispatcher.skip_to(feeds_.at(dispatcher.who().feed).at);
+  take_place_along(stream);
   quit_cohort(stream);
   with_ddl_.erase(stream);
   want_scan(stream);

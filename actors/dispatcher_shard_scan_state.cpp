@@ -178,7 +178,7 @@ void dispatcher_shard_state::take_scan_result(scan_lane lane,
     return;
   }
   for (const auto& rows : x.rows) {
-    log_end_ = std::max(log_end_, rows.block->last_cursor());
+    last_row_ = std::max(last_row_, rows.block->last_cursor());
     auto what = dispatcher->has_all_tables()
                   ? deliver_all_tables(stream, rows.block)
                   : deliver_run(stream, rows.block, rows.first, rows.count);
@@ -229,55 +229,71 @@ void dispatcher_shard_state::complete_scan(slot stream, block_index complete_to,
 }
 
 bool dispatcher_shard_state::join(slot stream, block_index complete_to) {
-  auto& dispatcher = at(stream);
   auto first = window_.empty() ? last_.next() : window_.front().index;
   if (complete_to.next() < first) {
     want_scan(stream); // the window has moved on
     return false;
   }
-  auto& feed = feeds_[dispatcher.who().feed];
-  auto whole = dispatcher.has_all_tables();
-  if (!whole && feed.members == 0) { // they begin where it is
+  auto& dispatcher = at(stream);
+  if (!dispatcher.has_all_tables()) {
+    if (!come_to_cohort(stream, complete_to))
+      return false;
+  } else if (!deliver_window(stream, complete_to, last_)) {
+    return false;
+  }
+  dispatcher.joined = true;
+  if (dispatcher.next_ddl() != nullptr)
+    with_ddl_.insert(stream);
+  joined_now_.insert(stream);
+  return true;
+}
+
+// @returns Whether it has exactly what its cohort has.
+bool dispatcher_shard_state::come_to_cohort(slot stream,
+                                            block_index complete_to) {
+  auto& dispatcher = at(stream);
+  auto& feed = feeds_.at(dispatcher.who().feed);
+  if (feed.members == 0) { // they begin where it is
     feed.reading = false;
     feed.scan = scan_phase::none;
     feed.taken = last_;
     feed.at = {};
   }
-  if (!whole && (feed.reading || complete_to > feed.taken)) {
+  if (feed.reading || complete_to > feed.taken) {
     feed.ahead[stream] = complete_to; // the others come
     return false;
   }
-  for (auto i = complete_to.next().value - first.value; i < window_.size();
-       ++i) {
-    const auto& x = window_[i];
-    auto begun = !whole && x.index > feed.taken;
-    auto what = begun ? deliver_own(stream, x.block, feed.at)
-                      : deliver_own(stream, x.block);
-    if (what != sent::all) {
+  if (!deliver_window(stream, complete_to, feed.taken))
+    return false;
+  if (feed.taken < last_) { // its cohort may be inside of the next block
+    const auto& begun = window_[next_in_window(feed)].block;
+    if (auto what = deliver_own(stream, begun, feed.at); what != sent::all) {
       wait_for(stream, what);
       return false;
     }
-    if (begun) // its cohort is inside of this one
-      break;
   }
-  if (whole) {
-    dispatcher.joined = true;
-  } else {
-    raise_place(feed);
-    // A row of a former store's log may be missing in this one's.
-    if (feed.taken == last_ && !dispatcher.last_sent().is_end())
-      feed.at = std::max(feed.at, std::min(dispatcher.last_sent(), log_end_));
-    // One of both is above the end of the log, which may have lost its tail.
-    auto end = std::max(log_end_, row_cursor::end_of(log_resolved_));
-    if (dispatcher.cursor() > feed.at || feed.at > end) {
-      feed.ahead[stream] = feed.taken;
+  raise_place(feed);
+  // A row of a former store's log may be missing in this one's.
+  if (feed.taken == last_ && !dispatcher.last_sent().is_end())
+    feed.at = std::max(feed.at, std::min(dispatcher.last_sent(), last_row_));
+  if (dispatcher.cursor() > feed.at || feed.at > log_end()) {
+    feed.ahead[stream] = feed.taken;
+    return false;
+  }
+  join_cohort(stream, feed);
+  return true;
+}
+
+// Its rows of the blocks behind the first one, up to the other.
+bool dispatcher_shard_state::deliver_window(slot stream, block_index from,
+                                            block_index to) {
+  for (auto i = from.next(); i <= to; i = i.next()) {
+    const auto& x = window_[i.value - window_.front().index.value];
+    if (auto what = deliver_own(stream, x.block); what != sent::all) {
+      wait_for(stream, what);
       return false;
     }
-    join_cohort(stream, feed);
   }
-  if (dispatcher.next_ddl() != nullptr)
-    with_ddl_.insert(stream);
-  joined_now_.insert(stream);
   return true;
 }
 

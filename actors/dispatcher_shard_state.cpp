@@ -169,7 +169,7 @@ dispatcher_shard_state::on_progress(const progress& x) {
   if (x.store != store_) {
     store_ = x.store;
     log_resolved_ = {};
-    log_end_ = {};
+    last_row_ = {};
     all_taken_up_to(first.previous());
   } else if (first != last_.next()) {
     drop_store(); // the store had to leave blocks out: they are read
@@ -177,7 +177,7 @@ dispatcher_shard_state::on_progress(const progress& x) {
   }
   for (const auto& block : x.blocks) {
     last_ = block.index;
-    log_end_ = std::max(log_end_, block.block->last_cursor());
+    last_row_ = std::max(last_row_, block.block->last_cursor());
     window_.push_back(block);
     window_size_ += block.block->footprint();
     deliver_block(block);
@@ -250,8 +250,7 @@ dispatcher_shard_state::on_schema_answer(const schema_answer& x) {
     note_version(schema.table, schema.version);
   for (const auto& event : x.later)
     note_version(event.schema.table, event.schema.version);
-  if (at(stream).joined && !at(stream).has_all_tables()) // for the record
-    at(stream).skip_to(feeds_[at(stream).who().feed].at);
+  take_place_along(stream); // the record has it
   auto outcome = at(stream).on_schema(x);
   if (auto* query = std::get_if<schema_query>(&outcome))
     look_up(stream, std::move(*query));

@@ -121,13 +121,13 @@ private:
   };
   // In a feed's cohort are so many streams of a table: one, unless the REMOVE
   // of a former one got lost.
-  struct members {
+  struct table_cohort {
     std::uint32_t feed = 0; // its number
     std::uint32_t streams = 0;
   };
   struct table_entry {
     std::vector<slot> streams;
-    std::vector<members> cohorts;
+    std::vector<table_cohort> cohorts;
     schema_version known; // highest that was told of
   };
   // What a cohort gets of a block.
@@ -192,7 +192,10 @@ private:
   void note_version(table_id table, schema_version version);
   void join_cohort(slot stream, feed_on_channel& feed);
   void quit_cohort(slot stream);
+  void take_place_along(slot stream);
+  [[nodiscard]] std::size_t next_in_window(const feed_on_channel& feed) const;
   void raise_place(feed_on_channel& feed);
+  [[nodiscard]] row_cursor log_end() const;
   void let_join(feed_on_channel& feed);
   void wake_ahead(feed_on_channel& feed);
   void tell_changes();
@@ -206,6 +209,8 @@ private:
              const cohort_part& part);
   bool send_part(feed_id id, feed_on_channel& feed, const block_ptr& block,
                  const cohort_part& part, row_cursor limit);
+  [[nodiscard]] bool waits_for_credit(feed_id id, std::uint64_t bytes,
+                                      std::uint64_t packed) const;
   bool send_copies(feed_id id, feed_on_channel& feed, const row_block& block,
                    row_cursor limit);
   void read_on(feed_id id, feed_on_channel& feed, scan_lane lane);
@@ -262,6 +267,8 @@ private:
   void complete_scan(slot stream, block_index complete_to,
                      timestamp resolved_there);
   bool join(slot stream, block_index complete_to);
+  bool come_to_cohort(slot stream, block_index complete_to);
+  bool deliver_window(slot stream, block_index from, block_index to);
   void send_due_ddl(slot stream, timestamp due);
   void send_watermark();
   void report_floors();
@@ -281,7 +288,7 @@ private:
   std::vector<dispatcher_state> dispatchers_; // by slot; not used twice
   std::unordered_map<registration_id, slot> slots_;
   std::unordered_map<dispatcher_id, registration_id> registrations_;
-  table_map places_; // in tables_
+  table_map table_places_; // in tables_
   std::vector<table_entry> tables_;
   std::uint32_t feed_numbers_ = 0; // given out
   std::map<slot, unanswered_ready> unanswered_;
@@ -308,7 +315,7 @@ private:
   std::uint64_t window_size_ = 0;
   block_index last_;
   timestamp log_resolved_; // by this store
-  row_cursor log_end_;     // highest that was seen of its rows
+  row_cursor last_row_;    // highest that was seen of its log
   timestamp store_resolved_;
   timestamp schema_resolved_;
   std::set<slot> with_ddl_; // joined, and a DDL waits for its resolved

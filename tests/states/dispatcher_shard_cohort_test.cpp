@@ -240,3 +240,50 @@ TEST_CASE_FIXTURE(shard_fixture,
   append(block_of({{8, 90}, {7, 91}}), 91);
   CHECK(rows() == rows_at{91, 90});
 }
+
+TEST_CASE("rows of one stream from a former log move no cohort past the rest") {
+  auto options = dispatcher_shard_options{};
+  options.window_bytes = 1;
+  auto all = shard_fixture{options, row_size()};
+  all.join();
+  all.resolve(20);
+  all.keep(all.uut.on_schema_resolved({{1'000}}));
+  all.append(row_at(40), 40);
+  all.append(row_at(60), 50); // no credit: the cohort has to read it
+  all.grant(1 << 20);
+  auto request = all.take_one<scan_request>();
+  auto cold = scan_result{request.entries.at(0), {}, {}, errc::none, {}, {}};
+  cold.on_disk = true; // that takes a while
+  all.keep(all.uut.on_scan_answer({request.scan, request.store, {cold}}));
+  scan_second(all);
+  request = all.take_one<scan_request>();
+  auto part = scan_result{request.entries.at(0), {}, {}, errc::none, {}, {}};
+  part.rows.push_back({row_at(70, 8), 0, 1});
+  all.keep(all.uut.on_scan_answer({request.scan, request.store, {part}}));
+  REQUIRE(all.rows() == rows_at{70});
+  all.store = {2};
+  all.last = 1; // rows 60 and 70 are lost
+  all.resolve(50);
+  all.scanned(nullptr); // what the cohort reads,
+  all.scanned(nullptr); // and the other stream
+  CHECK_FALSE(all.uut.find(second)->joined);
+  all.append(block_of({{7, 60}, {8, 70}}), 80); // once more
+  CHECK(all.rows() == rows_at{60});
+  CHECK(all.uut.find(second)->joined);
+}
+
+TEST_CASE_FIXTURE(shard_fixture, "a cohort of nobody has no place") {
+  join();
+  resolve(20);
+  keep(uut.on_schema_resolved({{1'000}}));
+  append(row_at(55), 50);
+  reset(2, 20); // its only stream
+  look_up();
+  store = {2};
+  last = 0; // the row is lost
+  resolve(50);
+  scanned(nullptr);
+  CHECK(uut.find(first)->joined);
+  append(row_at(55), 80);
+  CHECK(rows() == rows_at{55});
+}
