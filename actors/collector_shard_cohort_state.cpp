@@ -100,6 +100,16 @@ void collector_shard_state::check_places(channel_entry& on, const digest& x,
   }
 }
 
+// With the next batch, once: an item brings its own. A stream that is reset
+// again and again has nothing new.
+void collector_shard_state::tell_schema(stream_entry& x) {
+  auto schema = x.stream.schema(x.table.table);
+  if (schema == nullptr || schema->version == x.told)
+    return;
+  x.told = schema->version;
+  feed_of(x).schemas.push_back(std::move(schema));
+}
+
 void collector_shard_state::leave_cohort(stream_entry& x) {
   auto& places = channel_of(x).places;
   if (auto i = places.find(x.stream.who().feed); i != places.end())

@@ -23,6 +23,7 @@ collector_shard_state::on_sink_opened(feed_id feed, const sink_opened& x,
   of.torn = false;
   of.low_stored = x.low_watermark;
   of.low_asked = x.low_watermark;
+  of.schemas.clear(); // each stream tells its own anew
   of.positions.clear();
   for (const auto& position : x.positions)
     of.positions.emplace(position.table, position);
@@ -38,6 +39,7 @@ void collector_shard_state::reopen_streams(feed_entry& of, time now) {
     auto stored = of.position_of(table);
     stream.progress.on_sink_opened(stored);
     of.busy.erase(number);
+    stream.told = {};
     auto start = std::max(
       {stored.checkpoint, of.low_stored, stream.table.created});
     of.behind.insert(number);

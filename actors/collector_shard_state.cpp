@@ -22,7 +22,7 @@ collector_shard_state::on_handshake(const handshake& x, time now) {
     auto verdict = found->stream.on_handshake(x, found->progress.latched());
     if (verdict == stream_state::verdict::accepted) {
       unanswered_.erase(registrations_.at(found->stream.who().id));
-      note_schemas(*found);
+      tell_schema(*found);
       found->answer_wait = options_.answer_min;
     } else if (verdict == stream_state::verdict::gap) {
       register_anew(*found, start_of(*found), now);
@@ -119,8 +119,7 @@ collector_shard_state::on_schema_change(const schema_change& x, time now) {
     auto verdict = found->stream.on_schema_change(x);
     on_verdict(*found, verdict, now);
     if (verdict == stream_state::verdict::accepted)
-      feed_of(*found).schemas.push_back(
-        found->stream.schema(x.event.schema.table));
+      tell_schema(*found);
   }
   return take();
 }
@@ -256,11 +255,6 @@ collector_shard_state::stream_entry*
 collector_shard_state::entry_of(registration_id id) {
   auto i = registrations_.find(id);
   return i == registrations_.end() ? nullptr : &entries_[i->second];
-}
-
-void collector_shard_state::note_schemas(const stream_entry& x) {
-  auto& to = feed_of(x).schemas;
-  to.insert(to.end(), x.stream.schemas().begin(), x.stream.schemas().end());
 }
 
 void collector_shard_state::settle(const stream_entry& x) {

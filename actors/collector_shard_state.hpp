@@ -108,7 +108,7 @@ private:
     stream_state stream;
     progress_state progress;
     table_info table;
-    time answer_due{};
+    schema_version told; // the sink, since it opened
     time answer_wait{};
     bool removed = false;
   };
@@ -202,7 +202,7 @@ private:
              std::vector<handed_rows>& handed);
   void check_places(channel_entry& on, const digest& x, time now);
   void leave_cohort(stream_entry& x);
-  void note_schemas(const stream_entry& x);
+  void tell_schema(stream_entry& x);
   void drop_batches(feed_entry& of);
   void reopen_streams(feed_entry& of, time now);
   void drop_stream(feed_entry& of, index number);

@@ -94,9 +94,6 @@ public:
   [[nodiscard]] row_cursor cursor() const { return cursor_; }
   /// Null: not a table of it.
   [[nodiscard]] schema_ptr schema(table_id table) const;
-  [[nodiscard]] const std::vector<schema_ptr>& schemas() const {
-    return schemas_;
-  }
   [[nodiscard]] bool has_all_tables() const { return who_.table == all_tables; }
   [[nodiscard]] std::size_t tables() const { return schemas_.size(); }
 

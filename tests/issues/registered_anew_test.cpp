@@ -12,10 +12,7 @@ TEST_CASE_FIXTURE(collector_fixture,
   start();
   send(3, block_of({{7, 40}}), 39);
   REQUIRE(written() == rows_at{40}); // not durable yet
-  keep(uut.on_unknown({channel, registration}, now));
-  note();
-  make_ready(1);
-  shake(20);
+  register_anew();
   send(2, block_of({{7, 40}, {7, 60}}), 59);
   CHECK(written() == rows_at{60});
   advance(std::chrono::milliseconds{200});

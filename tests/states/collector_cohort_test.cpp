@@ -39,6 +39,11 @@ struct fixture : collector_fixture {
     seq = 0;
     make_ready();
   }
+  // Rows 40 and 60 come for the stream alone, the first for the second time.
+  bool has_up_to_40(std::uint64_t first_seq) {
+    send(first_seq, block_of({{7, 40}, {7, 60}}), 59);
+    return written() == rows_at{60};
+  }
   row_cursor barrier() const { return uut.find(feed, {7})->barrier(); }
 };
 
@@ -94,8 +99,7 @@ TEST_CASE_FIXTURE(fixture, "rows of a cohort that got lost come again") {
   CHECK(asked.reset_ts == timestamp{20});
   CHECK(barrier() == place(40));
   shake(20);
-  send(2, block_of({{7, 40}, {7, 60}}), 59);
-  CHECK(written() == rows_at{60});
+  CHECK(has_up_to_40(2));
 }
 
 TEST_CASE_FIXTURE(fixture, "a cohort that lost no rows is not reset") {
@@ -130,8 +134,7 @@ TEST_CASE_FIXTURE(fixture, "who leaves a cohort gets nothing of it twice") {
   send_up_to(40);
   watermark_of(30, {}, {{asked.stream, asked.stream_epoch, {3}}});
   CHECK(barrier() == place(40));
-  send(4, block_of({{7, 40}, {7, 60}}), 59);
-  CHECK(written() == rows_at{60});
+  CHECK(has_up_to_40(4));
 }
 
 TEST_CASE_FIXTURE(fixture, "who is reset gets nothing of its cohort twice") {
@@ -141,20 +144,15 @@ TEST_CASE_FIXTURE(fixture, "who is reset gets nothing of its cohort twice") {
   restarted();
   CHECK(asked.reset_ts == timestamp{20});
   shake(20);
-  send(2, block_of({{7, 40}, {7, 60}}), 59);
-  CHECK(written() == rows_at{60});
+  CHECK(has_up_to_40(2));
 }
 
 TEST_CASE_FIXTURE(fixture,
                   "who is registered anew gets nothing of its cohort twice") {
   start();
   send_up_to(40);
-  keep(uut.on_unknown({channel, registration}, now));
-  note();
-  make_ready(1);
-  shake(20);
-  send(2, block_of({{7, 40}, {7, 60}}), 59);
-  CHECK(written() == rows_at{60});
+  register_anew();
+  CHECK(has_up_to_40(2));
 }
 
 TEST_CASE_FIXTURE(fixture, "a new channel brings nothing of a cohort twice") {
@@ -162,8 +160,7 @@ TEST_CASE_FIXTURE(fixture, "a new channel brings nothing of a cohort twice") {
   send_up_to(40);
   next_channel();
   shake(20);
-  send(2, block_of({{7, 40}, {7, 60}}), 59);
-  CHECK(written() == rows_at{60});
+  CHECK(has_up_to_40(2));
 }
 
 TEST_CASE_FIXTURE(fixture, "a place of a former channel does not count") {
@@ -190,4 +187,60 @@ TEST_CASE_FIXTURE(fixture, "rows that a sink has do not come with its cohort") {
   CHECK(written().empty());
   send_cohort(block_of({{7, 60}, {7, 80}}), place(80));
   CHECK(written() == rows_at{80});
+}
+
+// -- schemas ------------------------------------------------------------------
+
+TEST_CASE_FIXTURE(fixture, "a sink is told a schema once") {
+  start();
+  send_up_to(40);
+  REQUIRE(look_one<write_rows>().schemas.size() == 1);
+  for (std::uint64_t i = 0; i < 3; ++i) { // or it would pile up
+    send(90, block_of({{7, 50}}), 49);    // a gap
+    restarted();
+    shake(20);
+    catch_up(20, 2);
+  }
+  send_up_to(60);
+  CHECK(look_one<write_rows>().schemas.empty());
+}
+
+TEST_CASE_FIXTURE(fixture, "a sink that opens anew is told all schemas anew") {
+  start(); // told with the first rows, which do not come before it fails
+  fail();
+  open({position(20, 20)}, 20, {4});
+  restarted();
+  shake(20);
+  catch_up(20, 2);
+  send_up_to(40);
+  CHECK(look_one<write_rows>().schemas.size() == 1);
+  fail();
+  advance(std::chrono::milliseconds{100});
+  keep(
+    uut.on_sink_failed(feed, {{4}, {errc::sink_unavailable, ""}, false}, now));
+  open({position(20, 20)}, 20, {5});
+  restarted();
+  shake(20);
+  catch_up(20, 2);
+  send_up_to(60);
+  CHECK(look_one<write_rows>().schemas.size() == 1);
+}
+
+// -- the status ---------------------------------------------------------------
+
+TEST_CASE_FIXTURE(fixture, "the status has rows that are under way to a sink") {
+  start();
+  send(3, block_of({{7, 30}}), 29);
+  send_up_to(40);
+  auto undone = uut.status(feed).unflushed;
+  REQUIRE(undone.size() == 2);
+  CHECK(undone[0].table == table_id{7});
+  CHECK(undone[0].rows_in_flight == 1);
+  CHECK(undone[1].table == all_tables); // of whichever tables
+  CHECK(undone[1].rows_in_flight == 1);
+  durable(1, 20);
+  REQUIRE(uut.status(feed).unflushed.size() == 1);
+  CHECK(uut.status(feed).unflushed[0].table == all_tables);
+  durable(2, 20);
+  CHECK(uut.status(feed).unflushed.empty());
 }

@@ -100,6 +100,13 @@ struct collector_fixture {
     shake(20);
     catch_up(20, 2);
   }
+  /// Its shard has forgotten the stream.
+  void register_anew() {
+    keep(uut.on_unknown({channel, registration}, now));
+    note();
+    make_ready(1);
+    shake(20);
+  }
   /// What was reset now.
   void restarted() {
     auto all = look<reset_streams>();

@@ -424,9 +424,12 @@ private:
         if (item.block)
           REQUIRE(item.schema->version
                   == item.block->grouped(item.first).schema());
+      for (const auto& part : rows->cohort)
+        for_each_run(part, [&](const block_run& run) {
+          REQUIRE(schemas_.find(run.table, run.schema) != nullptr);
+        });
       each_row(*rows, [&](row_view row) {
         auto t = row.table().value;
-        REQUIRE(schemas_.find(row.table(), row.schema()) != nullptr);
         REQUIRE(accepted_[t] < rows_[t].size());
         REQUIRE(row.cursor() == rows_[t][accepted_[t]]);
         ++accepted_[t];
