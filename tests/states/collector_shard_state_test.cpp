@@ -74,6 +74,27 @@ TEST_CASE_FIXTURE(collector_fixture, "a REGISTER without answer is repeated") {
   CHECK(look<register_dispatchers>().size() == 1);
 }
 
+TEST_CASE_FIXTURE(collector_fixture,
+                  "answers that are due by the thousand are awaited longer") {
+  auto many = add_tables{feed, {}};
+  for (std::uint64_t table = 8; table < 1'008; ++table)
+    many.tables.push_back(info(table));
+  open({position(20, 20)}, 20);
+  keep(uut.on_tables(many, now));
+  auto repeated = [&] {
+    auto result = std::size_t{0};
+    for (const auto& x : look<register_dispatchers>())
+      result += x.entries.size();
+    return result;
+  };
+  advance(1'000ms);
+  CHECK(repeated() == 50);
+  advance(10ms);
+  CHECK(repeated() == 500);
+  advance(10ms);
+  CHECK(repeated() == 451); // the last of 1,001
+}
+
 TEST_CASE_FIXTURE(collector_fixture, "a lost handshake: RESET comes again") {
   open({position(20, 20)}, 20);
   make_ready();

@@ -268,13 +268,26 @@ TEST_CASE("a feed reads on when a scan leaves the credit kept for it") {
   CHECK(all.rows() == rows_at{60});
 }
 
+namespace {
+
+// A cohort that reads; what it asked for is not answered.
+struct reading_fixture : shard_fixture {
+  scan_request request;
+
+  reading_fixture() : shard_fixture{with_window(1)} {
+    into_sync(*this);
+    append(row_at(40), 40);
+    append(row_at(60), 60);
+    grant(2 * row_size());
+    request = take_one<scan_request>();
+  }
+};
+
+} // namespace
+
 TEST_CASE("a feed of which nobody is joined any more stops reading") {
-  auto all = with_window(1);
-  into_sync(all);
-  all.append(row_at(40), 40);
-  all.append(row_at(60), 60);
-  all.grant(2 * row_size());
-  auto request = all.take_one<scan_request>();
+  auto all = reading_fixture{};
+  auto request = all.request;
   all.reset(2, 20); // as all are when a sink has failed
   all.look_up();
   all.grant(1 << 20);
@@ -287,12 +300,8 @@ TEST_CASE("a feed of which nobody is joined any more stops reading") {
 }
 
 TEST_CASE("what can't be read each stream finds out by itself") {
-  auto all = with_window(1);
-  into_sync(all);
-  all.append(row_at(40), 40);
-  all.append(row_at(60), 60);
-  all.grant(2 * row_size());
-  auto request = all.take_one<scan_request>();
+  auto all = reading_fixture{};
+  auto request = all.request;
   auto result = scan_result{request.entries[0], {}, request.to,
                             errc::log_corrupt,  {}, {}};
   all.keep(all.uut.on_scan_answer({request.scan, request.store, {result}}));

@@ -444,6 +444,30 @@ TEST_CASE_FIXTURE(shard_fixture, "{DDL at 950 for an idle table, watermark "
 
 // -- floors -------------------------------------------------------------------
 
+TEST_CASE_FIXTURE(shard_fixture, "of very many streams that are not covered "
+                                 "the lowest speaks for all, now and then") {
+  join(second, 20, 8);
+  resolve(500);
+  beat_all(take_one<watermark>().mark.seq.value, 500);
+  REQUIRE(take_one<floor_report>().floor == timestamp{500});
+  for (std::uint64_t i = 0; i < 1'001; ++i)
+    add({1, 10 + i}, 20 + i, 100 + i);
+  keep(uut.on_tick(1'000ms));
+  auto report = take_one<floor_report>();
+  CHECK(report.floor == timestamp{20});
+  CHECK(report.exceptions.empty());
+  add({1, 2'000}, 15, 2'000);
+  keep(uut.on_tick(1'900ms));
+  CHECK(take<floor_report>().empty());
+  keep(uut.on_tick(2'000ms));
+  CHECK(take_one<floor_report>().floor == timestamp{15});
+  for (std::uint64_t i = 0; i < 2; ++i)
+    keep(uut.on_remove({channel, {1}, {{1, 10 + i}}}));
+  report = take_one<floor_report>(); // there are fewer
+  CHECK(report.floor == timestamp{500});
+  CHECK(report.exceptions.size() == 1'000);
+}
+
 TEST_CASE_FIXTURE(shard_fixture,
                   "floors follow the checkpoints, by exception") {
   join();
