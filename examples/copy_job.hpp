@@ -156,7 +156,9 @@ inline sluice::status copy_job::follow(sluice::service& service) const {
   auto unflushed = service.stop();
   bar.finish(shown);
   for (const auto& x : unflushed)
-    fmt::print("not flushed: {} after {}; it comes again\n", to_string(x.table),
+    fmt::print("not flushed: {} after {}; it comes again\n",
+               x.table == sluice::all_tables ? "several tables"
+                                             : to_string(x.table),
                x.checkpoint.value);
   return {};
 }
